@@ -1,0 +1,51 @@
+# vd_room(name DEPENDS a b LIBS x): a static library of all .c files of the calling folder (main.c left
+# out). The folder is the map: a new file needs no line here.
+function(vd_room name)
+  cmake_parse_arguments(R "" "" "DEPENDS;LIBS;SOURCES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  list(APPEND sources ${R_SOURCES})
+  list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC vd_flags ${R_DEPENDS} PRIVATE ${R_LIBS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE vd_flags ${R_DEPENDS})
+  endif()
+endfunction()
+
+# vd_tests(LIBS ...): every *_test.c of the calling folder becomes a cmocka program and a CTest of its name.
+# A test finds its data below VD_SOURCE_DIR.
+function(vd_tests)
+  cmake_parse_arguments(T "" "" "LIBS" ${ARGN})
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.c)
+  file(RELATIVE_PATH where ${CMAKE_SOURCE_DIR}/tests/unit ${CMAKE_CURRENT_SOURCE_DIR})
+  foreach(file ${tests})
+    get_filename_component(base ${file} NAME_WE)
+    string(REPLACE "/" "_" name "${where}_${base}")
+    add_executable(${name} ${file})
+    target_link_libraries(${name} PRIVATE ${T_LIBS} vd_test_support cmocka)
+    target_compile_definitions(${name} PRIVATE VD_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                               VD_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${where}/${base} COMMAND ${name})
+    set_tests_properties(${where}/${base} PROPERTIES TIMEOUT 600)
+  endforeach()
+endfunction()
+
+# vd_fuzz(name LIBS ...): tests/fuzz/<name>_fuzz.c. With VD_FUZZ a libFuzzer program; always a plain
+# program that runs over its corpus once, as a test.
+function(vd_fuzz name)
+  cmake_parse_arguments(F "" "" "LIBS" ${ARGN})
+  set(file ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.c)
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(VD_FUZZ)
+    add_executable(${name}_fuzz ${file})
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name}_fuzz ${file} ${CMAKE_SOURCE_DIR}/tests/support/fuzz_main.c)
+    add_test(NAME fuzz/${name} COMMAND ${name}_fuzz ${corpus})
+  endif()
+  target_link_libraries(${name}_fuzz PRIVATE ${F_LIBS})
+  set_target_properties(${name}_fuzz PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+endfunction()

@@ -1,0 +1,70 @@
+/* C ABI of the one small static library of crates (regorus, toml, aws-lc-rs). It binds and holds no
+ * logic of ours. Every entry point catches panics (VDR_PANIC). Memory that it returns is freed with
+ * vdr_free only. Included by shared/crypto (ec, kem), shared/codec/toml.c and shared/policy only. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum vdr_rc {
+    VDR_OK = 0,
+    VDR_BAD_INPUT = 1,  /* malformed key, signature, document */
+    VDR_REFUSED = 2,    /* signature does not verify */
+    VDR_BUDGET = 3,     /* instructions, time or memory of a policy */
+    VDR_PANIC = 4,
+    VDR_NOMEM = 5,
+    VDR_EVAL = 6,       /* policy evaluation error */
+    VDR_COMPILE = 7,
+};
+
+struct vdr_bytes {
+    uint8_t *p;
+    size_t n;
+};
+void vdr_free(struct vdr_bytes b); /* wiped before it is freed */
+
+/* Place and text of a failure; filled by the calls that take it. */
+struct vdr_fault {
+    uint32_t line; /* 1-based, 0 unknown */
+    uint32_t column;
+    char text[200];
+};
+
+/* ---- curves (AWS-LC) ---- */
+enum vdr_curve { VDR_P256 = 0, VDR_P384 = 1, VDR_P521 = 2 };
+enum vdr_digest { VDR_SHA256 = 0, VDR_SHA384 = 1, VDR_SHA512 = 2 };
+enum vdr_sig_form { VDR_SIG_RAW = 0, VDR_SIG_DER = 1 };
+
+struct vdr_ec_key; /* parsed key pair, thread safe */
+/* d: big-endian scalar of full width; point: 04|x|y. The pair is checked. */
+int vdr_ec_key_new(int curve, const uint8_t *d, size_t d_n, const uint8_t *point, size_t point_n, struct vdr_ec_key **ret);
+int vdr_ec_key_generate(int curve, struct vdr_ec_key **ret);
+void vdr_ec_key_free(struct vdr_ec_key *k);
+/* d has room for 66 bytes; wiped by the caller. */
+int vdr_ec_key_export(const struct vdr_ec_key *k, uint8_t *d, size_t *ret_d, uint8_t *point, size_t *ret_point);
+/* On the curve? point 04|x|y. */
+int vdr_ec_point_check(int curve, const uint8_t *point, size_t n);
+/* Raw r|s, 64/96/132 bytes, over the message with the digest of the curve (P-256 SHA-256, P-384 SHA-384, P-521 SHA-512). */
+int vdr_ecdsa_sign(const struct vdr_ec_key *k, const uint8_t *in, size_t n, uint8_t *sig, size_t *ret_n);
+int vdr_ecdsa_verify(int curve, int digest, int form, const uint8_t *point, size_t point_n,
+                     const uint8_t *in, size_t in_n, const uint8_t *sig, size_t sig_n);
+/* x coordinate of the shared point; z has room for 66 bytes. */
+int vdr_ecdh(const struct vdr_ec_key *k, const uint8_t *point, size_t point_n, uint8_t *z, size_t *ret_n);
+/* Ephemeral pair and agreement in one; ret_point has room for 133 bytes. */
+int vdr_ecdh_ephemeral(int curve, const uint8_t *point, size_t point_n, uint8_t *z, size_t *ret_z,
+                       uint8_t *ret_point, size_t *ret_point_n);
+
+/* ---- ML-KEM-768 (AWS-LC) ---- */
+int vdr_mlkem768_check(const uint8_t *pub, size_t n); /* 1184 bytes, modulus check */
+int vdr_mlkem768_encapsulate(const uint8_t *pub, size_t n, uint8_t ct[1088], uint8_t ss[32]);
+struct vdr_mlkem_key;
+int vdr_mlkem768_generate(struct vdr_mlkem_key **ret, uint8_t pub[1184]);
+int vdr_mlkem768_decapsulate(const struct vdr_mlkem_key *k, const uint8_t *ct, size_t n, uint8_t ss[32]);
+void vdr_mlkem768_free(struct vdr_mlkem_key *k);
+
+/* ---- TOML ---- */
+/* JSON text of the document; lines: JSON object dotted key path -> line. */
+int vdr_toml_to_json(const uint8_t *in, size_t n, size_t max_out, struct vdr_bytes *ret_json,
+                     struct vdr_bytes *ret_lines, struct vdr_fault *fault);
+
+/* ---- Rego (regorus) ---- declared by shared/rust's owner below; used by shared/policy only ---- */
