@@ -59,7 +59,7 @@ static uint32_t hex4(vd_span s, size_t at)
     uint32_t v = 0;
     for (size_t i = at; i < at + 4 && i < s.n; i++) {
         uint8_t c = s.p[i];
-        uint32_t d = c <= '9' ? c - '0' : (uint32_t)(c | 0x20) - 'a' + 10;
+        uint32_t d = c <= '9' ? (uint32_t)(c - '0') : (uint32_t)(c | 0x20) - 'a' + 10;
         v = (v << 4) | (d & 15u);
     }
     return v;
