@@ -15,6 +15,7 @@ enum vdr_rc {
     VDR_NOMEM = 5,
     VDR_EVAL = 6,       /* policy evaluation error */
     VDR_COMPILE = 7,
+    VDR_TOO_LARGE = 8, /* the output would pass the maximum given */
 };
 
 struct vdr_bytes {
