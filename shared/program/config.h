@@ -17,11 +17,12 @@ enum vd_setting_type {
     VD_SET_TYPE_MAX
 };
 
-/* One row. Key "guest.listen"; a row of an array of tables is "trusted_issuer[].name". */
+/* One row. Key "guest.listen"; a row of an array of tables is "trusted_issuer[].name". Of two rows with
+ * the same key the first counts, so a program gives a common key another default by a row of its own. */
 struct vd_setting {
     const char *key;
     enum vd_setting_type type;
-    const char *def;     /* default as text; NULL: none */
+    const char *def;     /* default as text, {program} stands for "issuer" or "broker"; NULL: none */
     bool required;       /* in each table of an array of tables, or always */
     uint64_t min, max;   /* U64 */
     const char *choices; /* ENUM */
@@ -31,6 +32,7 @@ struct vd_setting {
 struct vd_config; /* immutable after load */
 
 struct vd_config_src {
+    const char *program;    /* "issuer" or "broker": {program} of defaults, and the cure in messages */
     const char *file;       /* NULL: no file */
     bool file_optional;     /* a missing default file is no error */
     const char *const *set; /* "table.key=value", NULL-terminated; may be NULL */
