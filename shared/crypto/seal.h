@@ -16,7 +16,10 @@ void vd_mac_parts(const uint8_t key[32], const vd_span *parts, size_t n, uint8_t
 /* Subkey of a root key for one purpose (BLAKE2b keyed, context string). */
 void vd_derive(const uint8_t root[32], const char *purpose, uint8_t ret[32]);
 
-/* Root key of a server: 32 random bytes in a private file, or from a passphrase file (Argon2id, salt in
- * the state folder). VD_E_FILE. */
-vd_rc vd_root_key_create(const char *path, vd_err *err); /* refuses if it exists; fsyncs file and folder */
+/* Root key of a server: 32 random bytes in a private file (`file`), or stretched from the first line of
+ * a private passphrase file (Argon2id; the salt lies in the state folder). Exactly one of file and
+ * passphrase_file is given, else VD_E_CONFIG. VD_E_FILE names the file and the cure. */
+enum { VD_ROOT_KEY = 32, VD_ROOT_SALT = 16, VD_PASSPHRASE_MIN = 12, VD_PASSPHRASE_MAX = 1024 };
+vd_rc vd_root_key_create(const char *path, vd_err *err); /* VD_E_EXISTS; durable on return */
+vd_rc vd_root_salt_create(const char *path, vd_err *err); /* VD_E_EXISTS; durable on return */
 vd_rc vd_root_key_load(const char *file, const char *passphrase_file, const char *salt_file, vd_secret *ret, vd_err *err);
