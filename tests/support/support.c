@@ -40,7 +40,8 @@ static size_t page(void)
 vd_span vd_test_guarded(vd_span in)
 {
     size_t pages = (in.n + page() - 1) / page() + 1;
-    uint8_t *p = mmap(NULL, pages * page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *p =
+        mmap(NULL, pages * page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(p != MAP_FAILED);
     assert_int_equal(mprotect(p + (pages - 1) * page(), page(), PROT_NONE), 0);
     uint8_t *at = p + (pages - 1) * page() - in.n;
