@@ -1,4 +1,4 @@
-/* Reading of small public files; see file.h. */
+/* Making durable private files; see file.h. */
 #include "shared/base/file.h"
 
 #include <errno.h>
@@ -7,36 +7,51 @@
 
 #include "shared/base/auto.h"
 
-enum { CHUNK = 65536 };
-
-vd_rc vd_file_read(const char *path, size_t max, vd_buf *ret, vd_err *err)
+static vd_rc write_all(int fd, const char *path, vd_span bytes, vd_err *err)
 {
-    VD_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return vd_fail(err, VD_E_FILE, "%s: %s", path, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return vd_fail(err, VD_E_FILE, "%s: is a folder, not a file", path);
-    size_t start = ret->n;
-    for (;;) {
-        uint8_t *at = vd_buf_reserve(ret, CHUNK);
-        if (!at)
-            return vd_fail(err, VD_E_FILE, "%s: larger than %zu bytes", path, max);
-        ssize_t got = read(fd, at, CHUNK);
-        if (got < 0 && errno == EINTR)
+    for (size_t at = 0; at < bytes.n;) {
+        ssize_t put = write(fd, bytes.p + at, bytes.n - at);
+        if (put < 0 && errno == EINTR)
             continue;
-        if (got < 0)
+        if (put <= 0)
             return vd_fail(err, VD_E_FILE, "%s: %s", path, strerror(errno));
-        if (got == 0)
-            return VD_OK;
-        ret->n += (size_t)got;
-        if (ret->n - start > max)
-            return vd_fail(err, VD_E_FILE, "%s: larger than %zu bytes", path, max);
+        at += (size_t)put;
     }
+    if (fsync(fd) != 0)
+        return vd_fail(err, VD_E_FILE, "%s: %s", path, strerror(errno));
+    return VD_OK;
+}
+
+/* The name is durable only when its folder is. */
+static vd_rc sync_folder(const char *path, vd_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    VD_AUTO(free)
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!folder)
+        return vd_fail(err, VD_E_NOMEM, "%s", path);
+    VD_AUTO_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        return vd_fail(err, VD_E_FILE, "%s: %s", folder, strerror(errno));
+    return VD_OK;
+}
+
+vd_rc vd_file_create(const char *path, vd_span bytes, vd_err *err)
+{
+    VD_AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return vd_fail(err, errno == EEXIST ? VD_E_EXISTS : VD_E_FILE, "%s: %s", path,
+                       strerror(errno));
+    vd_rc_ rc = write_all(fd, path, bytes, err);
+    if (rc.code == VD_E_OK)
+        rc = sync_folder(path, err);
+    if (rc.code != VD_E_OK)
+        (void)unlink(path);
+    return rc;
 }
 
 bool vd_file_exists(const char *path)
 {
     struct stat st;
-    return lstat(path, &st) == 0 || errno != ENOENT;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }

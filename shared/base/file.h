@@ -1,10 +1,11 @@
-/* Whole small files that are no secrets: configuration, public keys, policies. Links are followed,
- * because configuration managers mount files as links; private files go through secret.h. */
+/* Making small files that must be whole and durable once they exist (keys, salts), and asking whether a
+ * name is taken. Reading: slurp.h for public files, vd_secret_read_file for private ones. */
 #pragma once
 
-#include "shared/base/buf.h"
+#include "shared/base/err.h"
 
-/* Appends a regular file (or a pipe) of at most max bytes. VD_E_FILE names the file and the cause. */
-vd_rc vd_file_read(const char *path, size_t max, vd_buf *ret, vd_err *err);
+/* A new owner-only file (0600) with these bytes: file and folder are synced before the return. VD_E_EXISTS
+ * when anything has that name; VD_E_FILE. A half-written file is removed again. */
+vd_rc vd_file_create(const char *path, vd_span bytes, vd_err *err);
 /* Is there anything under this name (a dangling link counts)? */
 bool vd_file_exists(const char *path);

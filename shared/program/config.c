@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/base/file.h"
 #include "shared/base/log.h"
+#include "shared/base/slurp.h"
 #include "shared/codec/toml.h"
 #include "shared/program/config_priv.h"
 
@@ -171,8 +171,8 @@ static vd_rc load_file(struct vd_config *c, const struct vd_config_src *src, vd_
     if (src->file_optional && access(src->file, F_OK) != 0 && errno == ENOENT)
         return VD_OK;
     vd_err cause = { 0 };
-    if (vd_file_read(src->file, FILE_MAX_BYTES, &toml, &cause).code != VD_E_OK) {
-        bool missing = access(src->file, F_OK) != 0 && errno == ENOENT;
+    if (vd_file_read(src->file, FILE_MAX_BYTES, &toml, NULL, &cause).code != VD_E_OK) {
+        bool missing = cause.code == VD_E_NOT_FOUND;
         return vd_fail(err, VD_E_CONFIG,
                        missing ? "%.150s; make one with: vidimus-%s config-default"
                                : "%.150s; vidimus-%s must be able to read its configuration",
