@@ -1,4 +1,5 @@
-/* Ownership helpers: cleanup attributes and the move out of a local. Source: house style, section 3. */
+/* Ownership helpers: cleanup attributes and the move out of a local. Source: house style,
+ * section 3. */
 #pragma once
 
 #include <stdio.h>

@@ -21,10 +21,11 @@ static inline vd_buf vd_buf_of(size_t max)
     return (vd_buf){ .max = max };
 }
 
-void vd_buf_done(vd_buf *b);   /* frees; the buffer is reusable with the same maximum */
-void vd_buf_wipe(vd_buf *b);   /* overwrites the content, then vd_buf_done */
-void vd_buf_reset(vd_buf *b);  /* n = 0, bad = false, keeps the memory */
-/* Room for n more bytes; the returned pointer is valid until the next append. NULL and bad on failure. */
+void vd_buf_done(vd_buf *b);  /* frees; the buffer is reusable with the same maximum */
+void vd_buf_wipe(vd_buf *b);  /* overwrites the content, then vd_buf_done */
+void vd_buf_reset(vd_buf *b); /* n = 0, bad = false, keeps the memory */
+/* Room for n more bytes; the returned pointer is valid until the next append. NULL and bad on
+ * failure. */
 uint8_t *vd_buf_reserve(vd_buf *b, size_t n);
 /* vd_buf_reserve and count them as written: the caller fills them. */
 uint8_t *vd_buf_extend(vd_buf *b, size_t n);

@@ -52,8 +52,8 @@ static struct tm tm_of(int64_t unix_s)
 void vd_time_rfc3339(int64_t unix_s, vd_buf *out)
 {
     struct tm tm = tm_of(unix_s);
-    vd_buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                  tm.tm_hour, tm.tm_min, tm.tm_sec);
+    vd_buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void vd_time_imf(int64_t unix_s, vd_buf *out)
@@ -137,6 +137,7 @@ vd_rc vd_time_parse(vd_span text, int64_t *ret_unix_s, vd_err *err)
     int64_t offset = read_offset(&r);
     if (!vd_rd_end(&r) || !day_exists(y, mo, d) || h > 23 || mi > 59 || s > 59)
         return vd_fail(err, VD_E_SYNTAX, "not a time such as 2026-06-01T00:00:00Z");
-    *ret_unix_s = days_of(y, mo, d) * 86400 + (int64_t)h * 3600 + (int64_t)mi * 60 + (int64_t)s - offset;
+    *ret_unix_s =
+        days_of(y, mo, d) * 86400 + (int64_t)h * 3600 + (int64_t)mi * 60 + (int64_t)s - offset;
     return VD_OK;
 }

@@ -15,8 +15,14 @@ struct vd_clock vd_clock_real(void);
 /* Always *ns; the caller keeps it alive and may change it between calls. */
 struct vd_clock vd_clock_fixed(const int64_t *ns);
 
-static inline int64_t vd_clock_ns(const struct vd_clock *c) { return c->now_ns(c->ctx); }
-static inline int64_t vd_clock_s(const struct vd_clock *c) { return c->now_ns(c->ctx) / 1000000000; }
+static inline int64_t vd_clock_ns(const struct vd_clock *c)
+{
+    return c->now_ns(c->ctx);
+}
+static inline int64_t vd_clock_s(const struct vd_clock *c)
+{
+    return c->now_ns(c->ctx) / 1000000000;
+}
 
 /* RFC 3339 UTC with seconds, 2026-06-01T00:00:00Z. */
 void vd_time_rfc3339(int64_t unix_s, vd_buf *out);

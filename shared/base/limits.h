@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/*  X(field, default, hard, reason)                                                              */
+/* clang-format off */
+/* X(field, default, hard, reason) */
 #define VD_LIMITS(X)                                                                               \
     X(head_bytes, 16384, 65536, "request line and fields without Authorization")                   \
     X(head_fields, 48, 100, "header fields of one request")                                        \
@@ -43,6 +44,8 @@
     X(policy_memory, 67108864, 536870912, "memory of one policy evaluation")                       \
     X(policy_result, 262144, 1048576, "bytes of a policy result")                                  \
     X(sources_recorded, 1000, 100000, "sources with denial records of their own in a minute")
+
+/* clang-format on */
 
 struct vd_limits {
 #define VD_LIMIT_FIELD(field, def, hard, reason) uint64_t field;

@@ -20,9 +20,11 @@ static const char *const level_names[] = {
     [VD_LOG_WARN] = "warn",
     [VD_LOG_ERROR] = "error",
 };
-_Static_assert(sizeof level_names / sizeof level_names[0] == VD_LOG_LEVEL_MAX, "every level has a name");
+_Static_assert(sizeof level_names / sizeof level_names[0] == VD_LOG_LEVEL_MAX,
+               "every level has a name");
 
-struct vd_log *vd_log_new(int fd, enum vd_log_level level, enum vd_log_format format, struct vd_clock clock)
+struct vd_log *vd_log_new(int fd, enum vd_log_level level, enum vd_log_format format,
+                          struct vd_clock clock)
 {
     struct vd_log *log = calloc(1, sizeof *log);
     if (log)

@@ -15,9 +15,11 @@ struct vd_log_field {
 };
 
 /* fd is borrowed (stderr as a rule). NULL when out of memory. */
-struct vd_log *vd_log_new(int fd, enum vd_log_level level, enum vd_log_format format, struct vd_clock clock);
+struct vd_log *vd_log_new(int fd, enum vd_log_level level, enum vd_log_format format,
+                          struct vd_clock clock);
 void vd_log_free(struct vd_log *log);
-/* log may be NULL: nothing is written. `room` is a literal such as "http". Fields end with key NULL or n. */
+/* log may be NULL: nothing is written. `room` is a literal such as "http". Fields end with key NULL
+ * or n. */
 void vd_log_write(struct vd_log *log, enum vd_log_level level, const char *room, const char *text,
                   const struct vd_log_field *fields, size_t n);
 /* printf form without fields. */

@@ -23,7 +23,8 @@ vd_rc vd_base_harden(vd_err *err)
 {
     const struct rlimit none = { 0, 0 };
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return vd_fail(err, VD_E_INTERNAL, "core files cannot be switched off: %s", strerror(errno));
+        return vd_fail(err, VD_E_INTERNAL, "core files cannot be switched off: %s",
+                       strerror(errno));
     return VD_OK;
 }
 
@@ -31,7 +32,8 @@ vd_rc vd_secret_new(size_t n, vd_secret *ret, vd_err *err)
 {
     uint8_t *p = sodium_malloc(n ? n : 1);
     if (!p)
-        return vd_fail(err, VD_E_NOMEM, "secret of %zu bytes (see the locked-memory limit, ulimit -l)", n);
+        return vd_fail(err, VD_E_NOMEM,
+                       "secret of %zu bytes (see the locked-memory limit, ulimit -l)", n);
     sodium_memzero(p, n ? n : 1);
     *ret = (vd_secret){ p, n };
     return VD_OK;
@@ -86,7 +88,8 @@ static vd_rc check_file(int fd, const char *path, size_t max, bool private_file,
     return VD_OK;
 }
 
-vd_rc vd_secret_read_file(const char *path, size_t max, bool private_file, vd_secret *ret, vd_err *err)
+vd_rc vd_secret_read_file(const char *path, size_t max, bool private_file, vd_secret *ret,
+                          vd_err *err)
 {
     VD_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -101,7 +104,8 @@ vd_rc vd_secret_read_file(const char *path, size_t max, bool private_file, vd_se
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return vd_fail(err, VD_E_FILE, "%s: %s", path, got < 0 ? strerror(errno) : "became shorter");
+            return vd_fail(err, VD_E_FILE, "%s: %s", path,
+                           got < 0 ? strerror(errno) : "became shorter");
         at += (size_t)got;
     }
     *ret = s;

@@ -12,13 +12,17 @@ typedef struct {
 
 /* Once per process, before threads: libsodium, and nothing else. VD_E_INTERNAL is fatal. */
 vd_rc vd_base_init(vd_err *err);
-/* No core files, not traceable by other users of the same uid. For servers and any holder of keys. */
+/* No core files, not traceable by other users of the same uid. For servers and any holder of keys.
+ */
 vd_rc vd_base_harden(vd_err *err);
 
 vd_rc vd_secret_new(size_t n, vd_secret *ret, vd_err *err); /* n zero bytes; n may be 0 */
 vd_rc vd_secret_copy(vd_span in, vd_secret *ret, vd_err *err);
 void vd_secret_done(vd_secret *s);
-static inline vd_span vd_secret_span(const vd_secret *s) { return (vd_span){ s->p, s->n }; }
+static inline vd_span vd_secret_span(const vd_secret *s)
+{
+    return (vd_span){ s->p, s->n };
+}
 #define VD_AUTO_SECRET __attribute__((cleanup(vd_secret_done))) vd_secret
 
 /* Equal in constant time; lengths are public. For MACs, nonces, tokens, report data. */
@@ -29,4 +33,5 @@ void vd_wipe(void *p, size_t n);
 void vd_random(void *p, size_t n);
 /* Reads a file of at most max bytes into guarded memory: regular file, not followed through a
  * link, owner-only when `private_file`. VD_E_FILE names the file and the cause. */
-vd_rc vd_secret_read_file(const char *path, size_t max, bool private_file, vd_secret *ret, vd_err *err);
+vd_rc vd_secret_read_file(const char *path, size_t max, bool private_file, vd_secret *ret,
+                          vd_err *err);

@@ -125,13 +125,34 @@ static inline uint64_t vd_rd_be(vd_rd *r, unsigned width) /* 1..8 */
     return v;
 }
 
-static inline uint8_t vd_rd_u8(vd_rd *r) { return (uint8_t)vd_rd_le(r, 1); }
-static inline uint16_t vd_rd_u16le(vd_rd *r) { return (uint16_t)vd_rd_le(r, 2); }
-static inline uint16_t vd_rd_u16be(vd_rd *r) { return (uint16_t)vd_rd_be(r, 2); }
-static inline uint32_t vd_rd_u32le(vd_rd *r) { return (uint32_t)vd_rd_le(r, 4); }
-static inline uint32_t vd_rd_u32be(vd_rd *r) { return (uint32_t)vd_rd_be(r, 4); }
-static inline uint64_t vd_rd_u64le(vd_rd *r) { return vd_rd_le(r, 8); }
-static inline uint64_t vd_rd_u64be(vd_rd *r) { return vd_rd_be(r, 8); }
+static inline uint8_t vd_rd_u8(vd_rd *r)
+{
+    return (uint8_t)vd_rd_le(r, 1);
+}
+static inline uint16_t vd_rd_u16le(vd_rd *r)
+{
+    return (uint16_t)vd_rd_le(r, 2);
+}
+static inline uint16_t vd_rd_u16be(vd_rd *r)
+{
+    return (uint16_t)vd_rd_be(r, 2);
+}
+static inline uint32_t vd_rd_u32le(vd_rd *r)
+{
+    return (uint32_t)vd_rd_le(r, 4);
+}
+static inline uint32_t vd_rd_u32be(vd_rd *r)
+{
+    return (uint32_t)vd_rd_be(r, 4);
+}
+static inline uint64_t vd_rd_u64le(vd_rd *r)
+{
+    return vd_rd_le(r, 8);
+}
+static inline uint64_t vd_rd_u64be(vd_rd *r)
+{
+    return vd_rd_be(r, 8);
+}
 
 /* A child reader that cannot see past its own n bytes. */
 static inline vd_rd vd_rd_sub(vd_rd *r, size_t n)

@@ -1,4 +1,5 @@
-/* Base64 (RFC 4648), strict: no white space, no foreign characters, zero trailing bits. Also hex. */
+/* Base64 (RFC 4648), strict: no white space, no foreign characters, zero trailing bits. Also hex.
+ */
 #pragma once
 
 #include "shared/base/buf.h"

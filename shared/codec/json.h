@@ -1,7 +1,7 @@
 /* JSON of strangers: one strict pre-scan (RFC 8259, UTF-8, no duplicate names, no NUL in strings,
- * no lone surrogates, bounded size, depth and nodes, no trailing bytes) yields a flat tape of tokens;
- * values are read from the tape, numbers from their text. And the writer: compact JSON into a vd_buf,
- * and RFC 8785 (JCS) canonical output. Nothing here recurses on input. */
+ * no lone surrogates, bounded size, depth and nodes, no trailing bytes) yields a flat tape of
+ * tokens; values are read from the tape, numbers from their text. And the writer: compact JSON into
+ * a vd_buf, and RFC 8785 (JCS) canonical output. Nothing here recurses on input. */
 #pragma once
 
 #include "shared/base/buf.h"
@@ -41,7 +41,8 @@ struct vd_json_limits {
 #define VD_JSON_LIMITS(max_bytes) (&(const struct vd_json_limits){ (max_bytes), 32, 20000 })
 
 /* Valid while the input lives. VD_E_SYNTAX (with the byte), VD_E_TOO_LARGE, VD_E_NOMEM. */
-vd_rc vd_json_parse(vd_span in, const struct vd_json_limits *limits, struct vd_json **ret, vd_err *err);
+vd_rc vd_json_parse(vd_span in, const struct vd_json_limits *limits, struct vd_json **ret,
+                    vd_err *err);
 void vd_json_free(struct vd_json *j);
 
 #include "shared/base/auto.h"
@@ -55,15 +56,23 @@ typedef struct {
 
 vd_jv vd_json_root(const struct vd_json *j);
 enum vd_json_type vd_jv_type(vd_jv v);
-static inline bool vd_jv_is(vd_jv v, enum vd_json_type t) { return vd_jv_type(v) == t; }
-static inline bool vd_jv_ok(vd_jv v) { return v.doc != NULL; }
-size_t vd_jv_count(vd_jv v);               /* members or elements; 0 for others */
-vd_jv vd_jv_get(vd_jv object, const char *name); /* exact, case-sensitive; escapes in names are decoded */
+static inline bool vd_jv_is(vd_jv v, enum vd_json_type t)
+{
+    return vd_jv_type(v) == t;
+}
+static inline bool vd_jv_ok(vd_jv v)
+{
+    return v.doc != NULL;
+}
+size_t vd_jv_count(vd_jv v); /* members or elements; 0 for others */
+vd_jv vd_jv_get(vd_jv object,
+                const char *name); /* exact, case-sensitive; escapes in names are decoded */
 vd_jv vd_jv_get_span(vd_jv object, vd_span name);
 /* By pointer of names, "/a/b/0" (RFC 6901 escapes ~0 ~1). */
 vd_jv vd_jv_pointer(vd_jv v, const char *pointer);
 
-/* Walks members or elements: vd_jv_iter it = vd_jv_iter_of(v); while (vd_jv_next(&it)) use it.name, it.value. */
+/* Walks members or elements: vd_jv_iter it = vd_jv_iter_of(v); while (vd_jv_next(&it)) use it.name,
+ * it.value. */
 typedef struct {
     vd_jv value;
     vd_jv name; /* string token; missing for arrays */

@@ -153,7 +153,8 @@ vd_rc vd_json_compact(vd_jv v, vd_buf *out, vd_err *err)
     return emit(v, false, out, err);
 }
 
-/* ---- the streaming writer ---------------------------------------------------------------------- */
+/* ---- the streaming writer ----------------------------------------------------------------------
+ */
 
 vd_jw vd_jw_of(vd_buf *out)
 {

@@ -32,7 +32,13 @@ enum vd_ear_claim {
 #undef VD_EAR_CLAIM_ENUM
         VD_EAR_CLAIM_MAX
 };
-enum vd_ear_tier { VD_EAR_NONE, VD_EAR_AFFIRMING, VD_EAR_WARNING, VD_EAR_CONTRAINDICATED, VD_EAR_TIER_MAX };
+enum vd_ear_tier {
+    VD_EAR_NONE,
+    VD_EAR_AFFIRMING,
+    VD_EAR_WARNING,
+    VD_EAR_CONTRAINDICATED,
+    VD_EAR_TIER_MAX
+};
 
 const char *vd_ear_claim_name(enum vd_ear_claim c);
 /* -1 when unknown. */

@@ -1,5 +1,6 @@
-/* POST /kbs/v0/attest: the composite evidence of protocol 0.4.0 and the plain one of 0.2.0, the shape of
- * a TEE key, and the hash that binds both to the evidence (spec/wire.md 1.4, spec/clients.md 4). */
+/* POST /kbs/v0/attest: the composite evidence of protocol 0.4.0 and the plain one of 0.2.0, the
+ * shape of a TEE key, and the hash that binds both to the evidence (spec/wire.md 1.4,
+ * spec/clients.md 4). */
 #include "shared/wire/kbs.h"
 
 static vd_rc refuse(vd_err *err, const char *what)
@@ -100,7 +101,8 @@ void vd_kbs_attestation_done(struct vd_kbs_attestation *a)
     vd_buf_done(&a->additional_text);
 }
 
-/* Members of each key type in canonical order; what else a client sends is dropped before hashing. */
+/* Members of each key type in canonical order; what else a client sends is dropped before hashing.
+ */
 static const struct {
     const char *kty;
     const char *member[6];

@@ -1,4 +1,5 @@
-/* POST /kbs/v0/auth: version, tee, extra-params (spec/wire.md 1.4; the audience is ours, SHAPES 4). */
+/* POST /kbs/v0/auth: version, tee, extra-params (spec/wire.md 1.4; the audience is ours, SHAPES 4).
+ */
 #include "shared/wire/kbs.h"
 
 static bool digit(uint8_t c)
@@ -20,7 +21,8 @@ static bool identifier_char(uint8_t c)
     return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.';
 }
 
-/* Semantic versioning 2.0.0: three numbers, then -prerelease and +build. ret_core: the three numbers. */
+/* Semantic versioning 2.0.0: three numbers, then -prerelease and +build. ret_core: the three
+ * numbers. */
 static bool semver(vd_span s, vd_span *ret_core, bool *ret_prerelease)
 {
     size_t at = 0;

@@ -1,4 +1,5 @@
-/* Runs a fuzz target once over every file of the folders and files named: the corpus as a plain test. */
+/* Runs a fuzz target once over every file of the folders and files named: the corpus as a plain
+ * test. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Helpers every unit test may use. Include this first: it pulls cmocka in, in the order it wants. */
+/* Helpers every unit test may use. Include this first: it pulls cmocka in, in the order it wants.
+ */
 #pragma once
 
 #include <setjmp.h>
@@ -12,15 +13,19 @@
 #include "shared/base/buf.h"
 #include "shared/base/secret.h"
 
-/* Whole file below the source folder ("tests/vectors/..."), fails the test when it cannot be read. */
+/* Whole file below the source folder ("tests/vectors/..."), fails the test when it cannot be read.
+ */
 vd_buf vd_test_file(const char *path);
-/* The bytes end exactly at an unreadable page: an overrun of one byte is a crash, sanitizer or not. */
+/* The bytes end exactly at an unreadable page: an overrun of one byte is a crash, sanitizer or not.
+ */
 vd_span vd_test_guarded(vd_span in);
 void vd_test_guarded_free(vd_span s);
-/* Fresh folder below the build folder's tmp/, removed by nobody (kept for a look). Owned, caller frees. */
+/* Fresh folder below the build folder's tmp/, removed by nobody (kept for a look). Owned, caller
+ * frees. */
 char *vd_test_dir(const char *name);
 
-/* assert_rc(VD_E_SIG, call) and assert_ok(call): the code of a vd_rc, with err's message on failure. */
+/* assert_rc(VD_E_SIG, call) and assert_ok(call): the code of a vd_rc, with err's message on
+ * failure. */
 #define assert_rc(want, call)                                                                      \
     do {                                                                                           \
         vd_rc_ rc_ = (call);                                                                       \

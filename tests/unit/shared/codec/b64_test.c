@@ -1,4 +1,5 @@
-/* Base64 in its four forms and hex: the RFC 4648 examples, every length, and what must be refused. */
+/* Base64 in its four forms and hex: the RFC 4648 examples, every length, and what must be refused.
+ */
 #include "tests/support/support.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The JSON tape: the public suite of accepted and refused texts, our stricter rules, exact numbers. */
+/* The JSON tape: the public suite of accepted and refused texts, our stricter rules, exact numbers.
+ */
 #include "tests/support/support.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* KBS messages, report data vectors, resource names and the EAR tiers (spec: KBS protocol 0.4.0, 0.2.0). */
+/* KBS messages, report data vectors, resource names and the EAR tiers (spec: KBS protocol 0.4.0,
+ * 0.2.0). */
 #include "tests/support/support.h"
 
 #include <string.h>
