@@ -5,6 +5,7 @@
 mod ec;
 mod fault;
 mod kem;
+mod rego;
 mod toml;
 
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
@@ -15,6 +16,7 @@ pub const BAD_INPUT: i32 = 1;
 pub const REFUSED: i32 = 2;
 pub const PANIC: i32 = 4;
 pub const NOMEM: i32 = 5;
+pub const TOO_LARGE: i32 = 8;
 
 /// Bytes owned by the caller until `vdr_free`.
 #[repr(C)]
@@ -27,6 +29,10 @@ impl Bytes {
     pub fn of(v: Vec<u8>) -> Bytes {
         let b = Box::leak(v.into_boxed_slice());
         Bytes { p: b.as_mut_ptr(), n: b.len() }
+    }
+
+    pub fn none() -> Bytes {
+        Bytes { p: std::ptr::null_mut(), n: 0 }
     }
 }
 

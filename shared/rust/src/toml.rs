@@ -2,13 +2,12 @@
 //! nan have no JSON form and are refused.
 
 use crate::fault::{fill, Fault};
-use crate::{guard, slice, Bytes, BAD_INPUT};
+use crate::{guard, slice, Bytes, BAD_INPUT, TOO_LARGE};
 use std::fmt::Write;
 use toml_edit::{ImDocument, Item, TableLike, Value};
 
 /// Nesting that is converted; the parser's own limit counts arrays and dotted keys apart.
 const DEPTH: usize = 64;
-const TOO_LARGE: i32 = 8;
 
 struct Refusal {
     rc: i32,
@@ -23,7 +22,7 @@ impl Refusal {
 }
 
 /// Line and column (in characters), both from 1, of a byte offset.
-fn place(text: &[u8], at: usize) -> (u32, u32) {
+pub fn place(text: &[u8], at: usize) -> (u32, u32) {
     let head = &text[..at.min(text.len())];
     let line = head.iter().filter(|b| **b == b'\n').count() as u32 + 1;
     let start = head.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
@@ -32,7 +31,7 @@ fn place(text: &[u8], at: usize) -> (u32, u32) {
 }
 
 /// A JSON string with its quotes.
-fn quote(out: &mut String, s: &str) {
+pub fn quote(out: &mut String, s: &str) {
     out.push('"');
     for c in s.chars() {
         match c {
