@@ -50,6 +50,17 @@ vd_rc vd_file_create(const char *path, vd_span bytes, vd_err *err)
     return rc;
 }
 
+vd_rc vd_file_publish(const char *from, const char *path, vd_err *err)
+{
+    /* link, not rename: it refuses a name that exists, in the same step. */
+    int cause = link(from, path) == 0 ? 0 : errno;
+    (void)unlink(from);
+    if (cause != 0)
+        return vd_fail(err, cause == EEXIST ? VD_E_EXISTS : VD_E_FILE, "%s: %s", path,
+                       strerror(cause));
+    return sync_folder(path, err);
+}
+
 bool vd_file_exists(const char *path)
 {
     struct stat st;
