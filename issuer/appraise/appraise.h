@@ -1,8 +1,9 @@
-/* Appraisal: verified claims + runtime data + init data + reference values + policy -> trust vector,
- * status, extensions, the annotated evidence that goes into the passport, and why (spec: the attestation
- * service's evaluation semantics and tiers). Knows no TEE by name and no HTTP. Servers use it for /attest
- * and /attestation, the verb `verify` for one piece of evidence without a server.
- * A policy that is missing, fails, or gives something that is no trust vector is a refusal. */
+/* Appraisal: verified claims + runtime data + init data + reference values + policy -> trust
+ * vector, status, extensions, the annotated evidence that goes into the passport, and why (spec:
+ * the attestation service's evaluation semantics and tiers). Knows no TEE by name and no HTTP.
+ * Servers use it for /attest and /attestation, the verb `verify` for one piece of evidence without
+ * a server. A policy that is missing, fails, or gives something that is no trust vector is a
+ * refusal. */
 #pragma once
 
 #include "issuer/appraise/policies.h"
@@ -59,16 +60,17 @@ struct iss_appraise_in {
     vd_policy_lookup lookup; /* reference values; NULL: none are known */
     void *lookup_ctx;
     int64_t now_ns;
-    bool
-        event_logs; /* keep event logs in the annotated evidence (they reach the policy either way) */
+    bool event_logs; /* keep event logs in the annotated evidence (they reach the policy either way)
+                      */
     const struct vd_limits *limits;
 };
-/* Appraises every entry of the list, in order. On failure `out` says how far it came: out->n entries
- * are filled, the last one with policy_id (and its trace) of the policy that refused.
+/* Appraises every entry of the list, in order. On failure `out` says how far it came: out->n
+ * entries are filled, the last one with policy_id (and its trace) of the policy that refused.
  * VD_E_POLICY_MISSING, VD_E_POLICY_RESULT, VD_E_POLICY_EVAL, VD_E_POLICY_BUDGET. */
 vd_rc iss_appraise(const struct iss_appraise_in *in, struct iss_appraisals *out, vd_err *err);
 
 /* The explanation that owners read: appends one JSON array, an element per appraisal:
  * {"submod","tee","status","policy","vector":{..},"findings":[{"rule","claim","observed","expected",
- * "nearest"}]}. Reference values that a policy asked for are compared with the claim that they are about. */
+ * "nearest"}]}. Reference values that a policy asked for are compared with the claim that they are
+ * about. */
 vd_rc iss_explain(const struct iss_appraisals *a, vd_buf *out, vd_err *err);

@@ -1,6 +1,6 @@
-/* Init data of the primary evidence: a TOML text whose digest the TEE carries, and the claims made of it.
- * The digest is over the bytes as sent, with the algorithm that the text names.
- * Difference from Trustee on purpose: fractions and date-times become plain JSON numbers and strings. */
+/* Init data of the primary evidence: a TOML text whose digest the TEE carries, and the claims made
+ * of it. The digest is over the bytes as sent, with the algorithm that the text names. Difference
+ * from Trustee on purpose: fractions and date-times become plain JSON numbers and strings. */
 #pragma once
 
 #include "shared/base/auto.h"

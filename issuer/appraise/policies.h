@@ -1,6 +1,6 @@
-/* Attestation policies by id: stored ones (kind "attestation-policy"), else the defaults that the program
- * carries (policies/attestation), compiled once per version and kept. An id that is neither stored nor
- * built in is a refusal: nothing is appraised without a policy. */
+/* Attestation policies by id: stored ones (kind "attestation-policy"), else the defaults that the
+ * program carries (policies/attestation), compiled once per version and kept. An id that is neither
+ * stored nor built in is a refusal: nothing is appraised without a policy. */
 #pragma once
 
 #include "shared/policy/policy.h"

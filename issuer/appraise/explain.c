@@ -1,0 +1,276 @@
+/* Explanations of appraisals. A policy says only numbers; what it asked for is known, though. Each
+ * reference value that it asked for is compared with the claim whose name fits best, and what does
+ * not match is reported with the nearest value on file. That is a help for people: nothing decides
+ * by it. */
+#include "issuer/appraise/appraise.h"
+
+#include <stdlib.h>
+
+enum { LEAVES_MAX = 256, TOKENS_MAX = 12, SHOWN_MAX = 200 };
+
+struct leaf {
+    vd_buf path; /* "snp.platform_version.major" */
+    vd_jv value;
+};
+struct leaves {
+    size_t n;
+    struct leaf item[LEAVES_MAX];
+};
+
+static void leaves_free(struct leaves *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        vd_buf_done(&l->item[i].path);
+    free(l);
+}
+VD_DEFINE_CLEANUP(struct leaves, leaves_free)
+
+/* Scalars of the object and of objects directly in it, two levels down at most. */
+static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned depth)
+{
+    vd_jv_iter stack[3];
+    size_t cut[3];
+    VD_AUTO_BUF path = vd_buf_of(1024);
+    vd_buf_str(&path, prefix);
+    unsigned level = 0;
+    stack[0] = vd_jv_iter_of(object);
+    cut[0] = path.n;
+    for (;;) {
+        path.n = cut[level];
+        if (l->n == LEAVES_MAX || path.bad)
+            return;
+        if (!vd_jv_next(&stack[level])) {
+            if (level == 0)
+                return;
+            level--;
+            continue;
+        }
+        vd_jv v = stack[level].value;
+        vd_buf_u8(&path, '.');
+        vd_buf_add(&path, vd_jv_str_raw(stack[level].name));
+        if (vd_jv_is(v, VD_JSON_OBJECT) && level + 1 < depth && level + 1 < 3) {
+            level++;
+            stack[level] = vd_jv_iter_of(v);
+            cut[level] = path.n;
+        } else if (!vd_jv_is(v, VD_JSON_OBJECT) && !vd_jv_is(v, VD_JSON_ARRAY)) {
+            struct leaf *f = &l->item[l->n++];
+            f->value = v;
+            f->path = vd_buf_of(1024);
+            vd_buf_add(&f->path, vd_buf_span(&path));
+        }
+    }
+}
+
+/* ---- which claim is a reference value about? ---------------------------------------------------
+ */
+
+static size_t tokens_of(vd_span text, vd_span token[TOKENS_MAX])
+{
+    size_t n = 0, from = 0;
+    for (size_t i = 0; i <= text.n && n < TOKENS_MAX; i++) {
+        bool cut = i == text.n || text.p[i] == '_' || text.p[i] == '-' || text.p[i] == '.' ||
+                   text.p[i] == '/';
+        if (cut) {
+            if (i > from)
+                token[n++] = vd_span_part(text, from, i - from);
+            from = i + 1;
+        }
+    }
+    return n;
+}
+
+static unsigned common_tokens(const vd_span *a, size_t na, const vd_span *b, size_t nb)
+{
+    unsigned common = 0;
+    for (size_t i = 0; i < na; i++)
+        for (size_t j = 0; j < nb; j++)
+            if (vd_span_eq(a[i], b[j])) {
+                common++;
+                break;
+            }
+    return common;
+}
+
+static const struct leaf *best_leaf(const struct leaves *l, const char *tee, vd_span name)
+{
+    vd_span want[TOKENS_MAX], have[TOKENS_MAX];
+    size_t n = tokens_of(name, want), skip = n > 1 && vd_span_eq_str(want[0], tee) ? 1 : 0;
+    const struct leaf *best = NULL;
+    unsigned score = 0;
+    size_t length = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        vd_span path = vd_buf_span(&l->item[i].path);
+        size_t m = tokens_of(path, have);
+        if (m == 0)
+            continue;
+        /* the first token of a path is the TEE's own name */
+        unsigned common = common_tokens(want + skip, n - skip, have + 1, m - 1);
+        if (common > score || (common == score && common && m < length)) {
+            best = &l->item[i];
+            score = common;
+            length = m;
+        }
+    }
+    return best;
+}
+
+/* ---- comparing with what is on file ------------------------------------------------------------
+ */
+
+static bool same_scalar(vd_jv a, vd_jv b)
+{
+    return vd_jv_type(a) == vd_jv_type(b) && vd_span_eq(vd_jv_raw(a), vd_jv_raw(b));
+}
+
+static bool matches(vd_jv reference, vd_jv observed)
+{
+    if (!vd_jv_is(reference, VD_JSON_ARRAY))
+        return same_scalar(reference, observed);
+    vd_jv_iter it = vd_jv_iter_of(reference);
+    while (vd_jv_next(&it))
+        if (same_scalar(it.value, observed))
+            return true;
+    return false;
+}
+
+static double distance(vd_jv a, vd_jv b)
+{
+    double x = 0, y = 0;
+    if (vd_jv_is(a, VD_JSON_NUMBER) && vd_jv_is(b, VD_JSON_NUMBER) &&
+        vd_jv_double(a, &x, NULL).code == VD_E_OK && vd_jv_double(b, &y, NULL).code == VD_E_OK)
+        return x > y ? x - y : y - x;
+    vd_span p = vd_jv_raw(a), q = vd_jv_raw(b);
+    size_t equal = 0;
+    while (equal < p.n && equal < q.n && p.p[equal] == q.p[equal])
+        equal++;
+    return 1e6 - (double)equal;
+}
+
+/* The element of a list that is nearest: by difference for numbers, by equal beginning for texts.
+ */
+static vd_jv nearest(vd_jv reference, vd_jv observed)
+{
+    if (!vd_jv_is(reference, VD_JSON_ARRAY))
+        return reference;
+    vd_jv best = { 0 };
+    double least = 0;
+    vd_jv_iter it = vd_jv_iter_of(reference);
+    while (vd_jv_next(&it)) {
+        double d = distance(it.value, observed);
+        if (!vd_jv_ok(best) || d < least) {
+            best = it.value;
+            least = d;
+        }
+    }
+    return best;
+}
+
+/* The value's text, cut. */
+static void kshown(vd_jw *w, const char *key, vd_jv v)
+{
+    vd_jw_key(w, key);
+    vd_span raw = vd_jv_raw(v);
+    if (!vd_jv_ok(v)) {
+        vd_jw_null(w);
+    } else if (raw.n <= SHOWN_MAX) {
+        vd_jw_raw(w, raw);
+    } else {
+        VD_AUTO_BUF cut = vd_buf_of(SHOWN_MAX + 8);
+        vd_text_escape(raw, SHOWN_MAX, &cut);
+        vd_buf_str(&cut, "...");
+        vd_jw_str_span(w, vd_buf_span(&cut));
+    }
+}
+
+static void vector_findings(vd_jw *w, const struct iss_appraisal *a)
+{
+    for (int i = 0; i < VD_EAR_CLAIM_MAX; i++) {
+        enum vd_ear_tier t = vd_ear_tier_of(a->value[i]);
+        if (!a->set[i] || t == VD_EAR_NONE || t == VD_EAR_AFFIRMING)
+            continue;
+        vd_jw_obj(w);
+        vd_jw_kstr(w, "rule", "trust_claims");
+        vd_jw_kstr(w, "claim", vd_ear_claim_name((enum vd_ear_claim)i));
+        vd_jw_ki64(w, "observed", a->value[i]);
+        vd_jw_kstr(w, "expected", "2 to 31");
+        vd_jw_kstr(w, "means", vd_ear_tier_name(t));
+        vd_jw_end(w);
+    }
+}
+
+static vd_rc refvalue_finding(vd_jw *w, const struct iss_appraisal *a, const struct iss_trace *t,
+                              const struct leaves *l, vd_err *err)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    vd_jv reference = { 0 };
+    if (t->known) {
+        vd_span text = vd_span_part(vd_buf_span(&a->trace_values), t->off, t->len);
+        const struct vd_json_limits limits = { text.n, 32, 1000000 };
+        VD_TRY(vd_json_parse(text, &limits, &doc, err));
+        reference = vd_json_root(doc);
+    }
+    const struct leaf *leaf = best_leaf(l, a->claims->tee, vd_span_str(t->name));
+    if (leaf && t->known && matches(reference, leaf->value))
+        return VD_OK;
+    vd_jw_obj(w);
+    vd_jw_kstr(w, "rule", t->known ? "reference value" : "reference value is not set or expired");
+    vd_jw_kstr(w, "reference_value", t->name);
+    if (leaf) {
+        vd_jw_kspan(w, "claim", vd_buf_span(&leaf->path));
+        kshown(w, "observed", leaf->value);
+    }
+    kshown(w, "expected", reference);
+    if (leaf && t->known)
+        kshown(w, "nearest", nearest(reference, leaf->value));
+    vd_jw_end(w);
+    return VD_OK;
+}
+
+static vd_rc findings(vd_jw *w, const struct iss_appraisal *a, vd_err *err)
+{
+    VD_AUTO(leaves_free) struct leaves *l = calloc(1, sizeof *l);
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    if (!l)
+        return vd_fail(err, VD_E_NOMEM, "explanation");
+    vd_span text = vd_buf_span(&a->claims->claims);
+    const struct vd_json_limits limits = { text.n, 32, 1000000 };
+    VD_TRY(vd_json_parse(text, &limits, &doc, err));
+    collect(l, a->claims->tee, vd_json_root(doc), 3);
+    vector_findings(w, a);
+    for (size_t i = 0; i < a->n_trace; i++)
+        VD_TRY(refvalue_finding(w, a, &a->trace[i], l, err));
+    return VD_OK;
+}
+
+static vd_rc explain_one(vd_jw *w, const struct iss_appraisal *a, vd_err *err)
+{
+    vd_jw_obj(w);
+    vd_jw_kstr(w, "submod", a->name);
+    vd_jw_kstr(w, "tee", a->claims->tee);
+    vd_jw_kstr(w, "status", vd_ear_tier_name(a->tier));
+    vd_jw_kstr(w, "policy", a->policy_id);
+    vd_jw_khex(w, "policy_sha256", vd_span_of(a->policy_sha256, sizeof a->policy_sha256));
+    vd_jw_key(w, "vector");
+    vd_jw_obj(w);
+    for (int i = 0; i < VD_EAR_CLAIM_MAX; i++)
+        if (a->set[i])
+            vd_jw_ki64(w, vd_ear_claim_name((enum vd_ear_claim)i), a->value[i]);
+    vd_jw_end(w);
+    vd_jw_key(w, "findings");
+    vd_jw_arr(w);
+    if (a->tier != VD_EAR_AFFIRMING)
+        VD_TRY(findings(w, a, err));
+    vd_jw_end(w);
+    vd_jw_end(w);
+    return VD_OK;
+}
+
+vd_rc iss_explain(const struct iss_appraisals *a, vd_buf *out, vd_err *err)
+{
+    vd_jw w = vd_jw_of(out);
+    vd_jw_arr(&w);
+    for (size_t i = 0; i < a->n; i++)
+        VD_TRY(explain_one(&w, &a->item[i], err));
+    vd_jw_end(&w);
+    return vd_buf_check(out, err);
+}
