@@ -11,7 +11,8 @@ struct vd_policy; /* compiled, immutable, reference counted, thread safe */
 
 /* What kind of policy; decides the entry points and whether query_reference_value exists. */
 enum vd_policy_kind {
-    VD_POLICY_ATTESTATION, /* data.policy.trust_claims, data.policy.extensions; query_reference_value */
+    VD_POLICY_ATTESTATION, /* data.policy.trust_claims, data.policy.extensions;
+                              query_reference_value */
     VD_POLICY_RELEASE,     /* data.policy.allow */
 };
 enum { VD_POLICY_TRUST_CLAIMS = 0, VD_POLICY_EXTENSIONS = 1, VD_POLICY_ALLOW = 0 };
@@ -23,8 +24,12 @@ struct vd_policy *vd_policy_ref(struct vd_policy *p);
 void vd_policy_unref(struct vd_policy *p);
 VD_DEFINE_CLEANUP(struct vd_policy, vd_policy_unref)
 const uint8_t *vd_policy_sha256(const struct vd_policy *p); /* of the Rego text, 32 bytes */
+/* Why every evaluation of an entry point will fail although the text is accepted (Trustee accepts
+ * an unknown function when a policy is set), or NULL. Owned by the policy. */
+const char *vd_policy_warning(const struct vd_policy *p, unsigned entry);
 
-/* Answers query_reference_value: appends the JSON value, or nothing for "unknown" (the policy sees null). */
+/* Answers query_reference_value: appends the JSON value, or nothing for "unknown" (the policy sees
+ * null). */
 typedef vd_rc (*vd_policy_lookup)(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err);
 
 struct vd_policy_query {
