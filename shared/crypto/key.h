@@ -29,9 +29,11 @@ bool vd_key_private(const struct vd_key *k);
 /* RSA modulus bits; otherwise the curve's size. */
 unsigned vd_key_bits(const struct vd_key *k);
 
-/* Public JWK (RFC 7517/7518/8037): private members are refused when `allow_private` is false. Checks:
- * strings, strict base64url, coordinates of full length and on the curve, RSA 2048..4096 bits (512.. by
- * `weak_rsa`), odd modulus, e > 1 and odd. `use`/`key_ops` that forbid what `purpose` needs are refused. VD_E_SYNTAX. */
+/* JWK (RFC 7517/7518/8037). Checks: strings, strict base64url, coordinates of full length and on the
+ * curve, RSA 2048..4096 bits without leading zeros, odd modulus, e > 1 and odd, no ROCA modulus
+ * (CVE-2017-15361). VERIFY and ENCRYPT refuse private members and a `use`, `key_ops` or `alg` that does
+ * not allow the purpose; ANY takes a key pair too. Whatever the purpose, the key remembers its `use`,
+ * `key_ops` and `alg`, and vd_sign, vd_verify and vd_jwe_seal refuse what they do not allow. VD_E_SYNTAX. */
 enum vd_key_purpose { VD_KEY_ANY, VD_KEY_VERIFY, VD_KEY_ENCRYPT };
 vd_rc vd_key_from_jwk(vd_jv jwk, enum vd_key_purpose purpose, struct vd_key **ret, vd_err *err);
 vd_rc vd_key_from_jwk_text(vd_span json, enum vd_key_purpose purpose, struct vd_key **ret, vd_err *err);
@@ -41,6 +43,9 @@ vd_rc vd_key_from_pem(vd_span pem, struct vd_key **ret, vd_err *err);
 vd_rc vd_key_from_spki(vd_span der, struct vd_key **ret, vd_err *err);
 /* P-256/384/521: uncompressed point 04|x|y. */
 vd_rc vd_key_from_point(enum vd_kty kty, vd_span point, struct vd_key **ret, vd_err *err);
+/* A P-256/384/521 pair from the big-endian scalar (full width) and its point; the pair is checked. */
+vd_rc vd_key_from_scalar(enum vd_kty kty, vd_span d, vd_span point, struct vd_key **ret, vd_err *err);
+/* rsa_bits counts for RSA only. */
 vd_rc vd_key_generate(enum vd_kty kty, unsigned rsa_bits, struct vd_key **ret, vd_err *err);
 
 /* Public half as a compact JWK with exactly the members of its type, in this order:
@@ -52,6 +57,8 @@ vd_rc vd_key_thumbprint(const struct vd_key *k, char ret[44], vd_err *err);
 /* PKCS#8 PEM of a key pair into guarded memory (EC, RSA, Ed25519); RSA as PKCS#1 with `rsa_pkcs1`. */
 vd_rc vd_key_to_pem_private(const struct vd_key *k, bool rsa_pkcs1, vd_secret *ret, vd_err *err);
 vd_rc vd_key_to_pem_public(const struct vd_key *k, vd_buf *out, vd_err *err);
+/* DER SubjectPublicKeyInfo, appended. Not for ML-KEM. */
+vd_rc vd_key_to_spki(const struct vd_key *k, vd_buf *out, vd_err *err);
 /* Same public key? */
 bool vd_key_same(const struct vd_key *a, const struct vd_key *b);
 
@@ -66,7 +73,7 @@ enum vd_sig {
     VD_SIG_PS384,
     VD_SIG_MAX
 };
-vd_rc vd_sign(const struct vd_key *k, enum vd_sig alg, vd_span in, vd_buf *out, vd_err *err); /* ES256 ES384 EDDSA */
+vd_rc vd_sign(const struct vd_key *k, enum vd_sig alg, vd_span in, vd_buf *out, vd_err *err);
 /* VD_E_SIG when it does not verify; VD_E_CRYPTO when key and algorithm do not fit. */
 vd_rc vd_verify(const struct vd_key *k, enum vd_sig alg, vd_span in, vd_span sig, vd_err *err);
 /* ECDSA with an ASN.1 DER signature (strict DER), any of the curves with any hash of hash.h. */
