@@ -192,11 +192,10 @@ static vd_rc appraise_one(const struct iss_appraise_in *in, size_t i, struct iss
                           vd_err *err)
 {
     const struct iss_claims *c = a->claims;
-    bool primary = i < in->n_primary;
     struct parts p = {
         .claims = vd_buf_span(&c->claims),
-        .runtime = primary ? in->runtime_primary : in->runtime_device,
-        .init = primary ? in->init_claims : VD_SPAN_NONE,
+        .runtime = in->plain ? in->plain[i].runtime : VD_SPAN_NONE,
+        .init = in->plain ? in->plain[i].init : VD_SPAN_NONE,
     };
     VD_AUTO(vd_policy_unref) struct vd_policy *policy = NULL;
     VD_AUTO_BUF input = vd_buf_of(0);
@@ -220,7 +219,7 @@ static vd_rc appraise_one(const struct iss_appraise_in *in, size_t i, struct iss
 
 vd_rc iss_appraise(const struct iss_appraise_in *in, struct iss_appraisals *out, vd_err *err)
 {
-    if (in->list->n == 0 || in->n_primary == 0 || in->n_primary > in->list->n)
+    if (in->list->n == 0)
         return vd_fail(err, VD_E_INTERNAL, "nothing to appraise");
     for (size_t i = 0; i < in->list->n; i++) {
         const struct iss_claims *c = &in->list->item[i];

@@ -49,13 +49,17 @@ struct iss_appraisals *iss_appraisals_new(void); /* NULL: no memory */
 void iss_appraisals_free(struct iss_appraisals *a);
 VD_DEFINE_CLEANUP(struct iss_appraisals, iss_appraisals_free)
 
+/* The plain texts that an entry of the claims list is bound to. Empty: none was given, null in the
+ * passport. */
+struct iss_plain {
+    vd_span runtime; /* runtime_data_claims, a JSON value */
+    vd_span init;    /* init_data_claims, a JSON object */
+};
+
 struct iss_appraise_in {
     const struct iss_claims_list *list;
-    size_t n_primary;        /* the first entries of the list come from the primary evidence */
-    vd_span runtime_primary; /* runtime_data_claims: a JSON object; empty: null */
-    vd_span runtime_device;  /* the same for the entries behind n_primary */
-    vd_span init_claims;     /* init_data_claims, for the primary only; empty: null */
-    const char *policy_base; /* "default" */
+    const struct iss_plain *plain; /* one for each entry of the list; NULL: none has any */
+    const char *policy_base;       /* "default" */
     struct iss_policies *policies;
     vd_policy_lookup lookup; /* reference values; NULL: none are known */
     void *lookup_ctx;
