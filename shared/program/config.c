@@ -1,5 +1,5 @@
-/* Loading of a configuration (defaults, file, environment, --set, in rising order) and its getters. What
- * is wrong with a value is said by config_value.c and config_apply.c. */
+/* Loading of a configuration (defaults, file, environment, --set, in rising order) and its getters.
+ * What is wrong with a value is said by config_value.c and config_apply.c. */
 #include "shared/program/config.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
-/* Puts a document, or one "table.key=value", over a configuration, and says in one line what is wrong:
- * origin, line, key, cure. The walk goes down only where the table of settings has a table, so its depth
- * is the table's, not the input's. */
+/* Puts a document, or one "table.key=value", over a configuration, and says in one line what is
+ * wrong: origin, line, key, cure. The walk goes down only where the table of settings has a table,
+ * so its depth is the table's, not the input's. */
 #include "shared/program/config_priv.h"
 
 #include <stdio.h>
@@ -133,7 +133,8 @@ static bool is_table(const struct vd_config *c, const char *path)
     return false;
 }
 
-/* Names with blanks, dots or quotes are no key of ours; a quoted "guest.listen" must not pass for one. */
+/* Names with blanks, dots or quotes are no key of ours; a quoted "guest.listen" must not pass for
+ * one. */
 static bool plain_name(vd_jv name, vd_buf *out)
 {
     vd_err none = { 0 };

@@ -1,5 +1,6 @@
-/* One value of the configuration: reading it from JSON (TOML came through shared/codec/toml.h), from the
- * text of --set or a variable, or from a row's default, and the one-line messages for what is wrong. */
+/* One value of the configuration: reading it from JSON (TOML came through shared/codec/toml.h),
+ * from the text of --set or a variable, or from a row's default, and the one-line messages for what
+ * is wrong. */
 #include "shared/program/config_priv.h"
 
 #include "shared/base/log.h"

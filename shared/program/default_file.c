@@ -1,5 +1,5 @@
-/* The commented default file: every key with its help and default, commented out, grouped by table in the
- * order of the settings. Putting it in place unchanged means the defaults. */
+/* The commented default file: every key with its help and default, commented out, grouped by table
+ * in the order of the settings. Putting it in place unchanged means the defaults. */
 #include <stdio.h>
 #include <string.h>
 

@@ -29,3 +29,5 @@ vd_rc vd_objects_put(const struct vd_object_kind *k, const char *name, const str
 vd_rc vd_objects_delete(const struct vd_object_kind *k, const char *name, const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* If-Match / If-None-Match of a request as a match value. VD_E_PRECONDITION, VD_E_SETTING. */
 vd_rc vd_objects_match(const struct vd_req *req, int64_t *ret, vd_err *err);
+/* ?limit= of a list: 100 unless given, 1 to 1000. VD_E_SETTING. */
+vd_rc vd_objects_page(const struct vd_req *req, size_t *ret_limit, vd_err *err);

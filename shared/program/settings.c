@@ -1,10 +1,11 @@
-/* The settings that both servers have. One row a key: this table makes the parser, the commented default
- * file and the documentation. Decisions: SHAPES sections 2, 3, 8 and 10. */
+/* The settings that both servers have. One row a key: this table makes the parser, the commented
+ * default file and the documentation. Decisions: SHAPES sections 2, 3, 8 and 10. */
 #include "shared/program/config.h"
 
 #include <stddef.h>
 
-/* Plain HTTP is never taken silently, so certificate and insecure_http are spelled out for each plane. */
+/* Plain HTTP is never taken silently, so certificate and insecure_http are spelled out for each
+ * plane. */
 const struct vd_setting vd_settings_common[] = {
     { .key = "guest.listen",
       .type = VD_SET_STR,

@@ -1,0 +1,247 @@
+/* Native routes that both servers have: status, audit record, decisions, the OpenAPI file, metrics,
+ * health. Nothing here changes anything. */
+#include <stdio.h>
+
+#include "shared/codec/json.h"
+#include "shared/program/objects.h"
+#include "shared/program/server.h"
+
+enum { RECORD_MAX = 65536, AUDIT_OUT_MAX = 16 << 20, ID_MAX = 64, MEMBERS_MAX = 65536 };
+
+static const char json_type[] = "application/json";
+
+vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    const struct vd_server *s = req->server;
+    if (!vd_audit_ok(s->audit))
+        return vd_fail(err, VD_E_AUDIT, "the audit file stopped; see the log, then restart");
+    if (!vd_store_ok(s->store))
+        return vd_fail(err, VD_E_STORE, "the store stopped; see the log, then restart");
+    resp->status = 200;
+    return VD_OK;
+}
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+static void stats_of(const struct vd_server *s, bool guest, struct vd_plane_stats *ret)
+{
+    *ret = (struct vd_plane_stats){ 0 };
+    /* The plane that serves this very request may still be starting. */
+    if (guest && s->guest)
+        vd_guest_stats(s->guest, ret);
+    if (!guest && s->admin)
+        vd_admin_stats(s->admin, ret);
+}
+
+static void plane_status(vd_jw *w, const char *name, const struct vd_plane_facts *f,
+                         const struct vd_plane_stats *st)
+{
+    vd_jw_key(w, name);
+    vd_jw_obj(w);
+    vd_jw_kstr(w, "address", f->address);
+    vd_jw_kbool(w, "tls", f->tls);
+    vd_jw_kbool(w, "insecure_http", !f->tls && !f->loopback);
+    vd_jw_ku64(w, "connections", st->connections_open);
+    vd_jw_ku64(w, "requests", st->requests);
+    vd_jw_ku64(w, "queue", st->queue);
+    vd_jw_end(w);
+}
+
+static vd_rc get_status(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    struct vd_server *s = req->server;
+    struct vd_plane_stats guest, admin;
+    stats_of(s, true, &guest);
+    stats_of(s, false, &admin);
+    vd_jw w = vd_jw_of(&resp->body);
+    vd_jw_obj(&w);
+    vd_jw_kstr(&w, "program", s->program);
+    vd_jw_kstr(&w, "version", VD_VERSION);
+    vd_jw_key(&w, "started_at");
+    vd_jw_time(&w, s->started);
+    vd_jw_key(&w, "now");
+    vd_jw_time(&w, req->now);
+    plane_status(&w, "guest", &s->guest_facts, &guest);
+    plane_status(&w, "admin", &s->admin_facts, &admin);
+    vd_jw_key(&w, "store");
+    vd_jw_obj(&w);
+    vd_jw_kbool(&w, "ok", vd_store_ok(s->store));
+    vd_jw_end(&w);
+    vd_jw_key(&w, "audit");
+    vd_jw_obj(&w);
+    vd_jw_kbool(&w, "ok", vd_audit_ok(s->audit));
+    vd_jw_ku64(&w, "seq", vd_audit_seq(s->audit));
+    vd_jw_end(&w);
+    VD_AUTO_BUF members = vd_buf_of(MEMBERS_MAX);
+    if (s->self->status)
+        s->self->status(s, &members);
+    VD_TRY(vd_buf_check(&members, err));
+    if (members.n) {
+        vd_buf_u8(&resp->body, ',');
+        vd_buf_add(&resp->body, vd_buf_span(&members));
+    }
+    vd_jw_end(&w);
+    resp->content_type = json_type;
+    return VD_OK;
+}
+
+/* ---- audit ----------------------------------------------------------------------------------- */
+
+static vd_rc query_u64(const struct vd_req *req, const char *name, uint64_t *ret, vd_err *err)
+{
+    VD_AUTO_BUF text = vd_buf_of(64);
+    vd_err none = { 0 };
+    vd_rc_ rc = vd_req_query(req, name, &text, &none);
+    *ret = 0;
+    if (rc.code == VD_E_NOT_FOUND)
+        return VD_OK;
+    bool ok = rc.code == VD_E_OK && text.n > 0 && text.n <= 18;
+    for (size_t i = 0; ok && i < text.n; i++) {
+        ok = text.p[i] >= '0' && text.p[i] <= '9';
+        *ret = *ret * 10 + (uint64_t)(text.p[i] - '0');
+    }
+    return ok ? VD_OK : vd_fail(err, VD_E_SETTING, "%s is a sequence number", name);
+}
+
+static uint64_t seq_of(vd_span record)
+{
+    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
+    vd_err none = { 0 };
+    uint64_t seq = 0;
+    if (vd_json_parse(record, VD_JSON_LIMITS(RECORD_MAX), &j, &none).code != VD_E_OK ||
+        vd_jv_u64(vd_jv_get(vd_json_root(j), "seq"), INT64_MAX, &seq, &none).code != VD_E_OK)
+        return 0;
+    return seq;
+}
+
+static vd_rc get_audit(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    struct vd_server *s = req->server;
+    uint64_t after = 0;
+    size_t limit = 0;
+    VD_TRY(query_u64(req, "after", &after, err));
+    VD_TRY(vd_objects_page(req, &limit, err));
+    VD_AUTO_BUF lines = vd_buf_of(AUDIT_OUT_MAX);
+    VD_TRY(vd_audit_read(s->audit, after, limit, &lines, err));
+    VD_TRY(vd_buf_check(&lines, err));
+    vd_jw w = vd_jw_of(&resp->body);
+    vd_jw_obj(&w);
+    vd_jw_key(&w, "items");
+    vd_jw_arr(&w);
+    size_t n = 0;
+    vd_span last = VD_SPAN_NONE;
+    for (vd_span rest = vd_buf_span(&lines); rest.n > 0;) {
+        size_t end = vd_span_find(rest, '\n');
+        last = vd_span_part(rest, 0, end);
+        rest = vd_span_part(rest, end + 1, rest.n);
+        vd_jw_raw(&w, last);
+        n++;
+    }
+    vd_jw_end(&w);
+    vd_jw_key(&w, "next");
+    uint64_t seq = n == limit ? seq_of(last) : 0;
+    if (seq && seq < vd_audit_seq(s->audit))
+        vd_jw_u64(&w, seq);
+    else
+        vd_jw_null(&w);
+    vd_jw_end(&w);
+    resp->content_type = json_type;
+    return VD_OK;
+}
+
+/* ---- decisions, OpenAPI ---------------------------------------------------------------------- */
+
+static vd_rc get_decision(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    char id[ID_MAX];
+    vd_span text = req->param[0];
+    if (text.n >= sizeof id)
+        return vd_fail(err, VD_E_NOT_FOUND, "no such decision");
+    memcpy(id, text.p, text.n);
+    id[text.n] = 0;
+    resp->content_type = json_type;
+    return vd_decisions_get(req->server->decisions, id, &resp->body, err);
+}
+
+static vd_rc get_openapi(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    vd_span text = req->server->openapi;
+    if (text.n == 0)
+        return vd_fail(err, VD_E_NOT_FOUND, "this program was built without its OpenAPI file");
+    vd_buf_add(&resp->body, text);
+    resp->content_type = json_type;
+    return VD_OK;
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+static void metric_head(vd_buf *out, const char *name, const char *type, const char *help)
+{
+    vd_buf_printf(out, "# HELP vidimus_%s %s\n# TYPE vidimus_%s %s\n", name, help, name, type);
+}
+
+static void plane_pair(vd_buf *out, const char *name, const char *type, const char *help,
+                       uint64_t guest, uint64_t admin)
+{
+    metric_head(out, name, type, help);
+    vd_buf_printf(out, "vidimus_%s{plane=\"guest\"} %llu\nvidimus_%s{plane=\"admin\"} %llu\n", name,
+                  (unsigned long long)guest, name, (unsigned long long)admin);
+}
+
+static void plane_metrics(vd_buf *out, const struct vd_plane_stats *guest,
+                          const struct vd_plane_stats *admin)
+{
+    plane_pair(out, "connections", "gauge", "Open connections.", guest->connections_open,
+               admin->connections_open);
+    plane_pair(out, "queue", "gauge", "Requests that wait for a worker.", guest->queue,
+               admin->queue);
+    plane_pair(out, "requests_total", "counter", "Requests with a readable head.", guest->requests,
+               admin->requests);
+    plane_pair(out, "heads_refused_total", "counter", "Request heads that were refused.",
+               guest->refused_head, admin->refused_head);
+    metric_head(out, "responses_total", "counter", "Answers by hundred of the status.");
+    for (unsigned i = 1; i < 6; i++)
+        vd_buf_printf(out,
+                      "vidimus_responses_total{plane=\"guest\",status=\"%uxx\"} %llu\n"
+                      "vidimus_responses_total{plane=\"admin\",status=\"%uxx\"} %llu\n",
+                      i, (unsigned long long)guest->status[i], i,
+                      (unsigned long long)admin->status[i]);
+}
+
+static vd_rc get_metrics(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    struct vd_server *s = req->server;
+    struct vd_plane_stats guest, admin;
+    vd_buf *out = &resp->body;
+    stats_of(s, true, &guest);
+    stats_of(s, false, &admin);
+    metric_head(out, "build_info", "gauge", "Program and version.");
+    vd_buf_printf(out, "vidimus_build_info{program=\"%s\",version=\"%s\"} 1\n", s->program,
+                  VD_VERSION);
+    metric_head(out, "start_time_seconds", "gauge", "Unix time of the start.");
+    vd_buf_printf(out, "vidimus_start_time_seconds %lld\n", (long long)s->started);
+    plane_metrics(out, &guest, &admin);
+    metric_head(out, "audit_sequence", "counter", "Sequence of the last audit record.");
+    vd_buf_printf(out, "vidimus_audit_sequence %llu\n", (unsigned long long)vd_audit_seq(s->audit));
+    metric_head(out, "audit_ok", "gauge",
+                "0: nothing more is written or released until a restart.");
+    vd_buf_printf(out, "vidimus_audit_ok %d\n", vd_audit_ok(s->audit) ? 1 : 0);
+    metric_head(out, "store_ok", "gauge", "0: nothing more is stored until a restart.");
+    vd_buf_printf(out, "vidimus_store_ok %d\n", vd_store_ok(s->store) ? 1 : 0);
+    if (s->self->metrics)
+        s->self->metrics(s, out);
+    resp->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return vd_buf_check(out, err);
+}
+
+const struct vd_route vd_common_admin_routes[] = {
+    { VD_GET, "/healthz", VD_OPEN, VD_NO_BODY, VD_SHAPE_TEXT, VD_WORK, vd_healthz },
+    { VD_GET, "/metrics", VD_ADMIN, VD_NO_BODY, VD_SHAPE_TEXT, VD_WORK, get_metrics },
+    { VD_GET, "/api/v1/status", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_status },
+    { VD_GET, "/api/v1/audit", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_audit },
+    { VD_GET, "/api/v1/decisions/{id}", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK,
+      get_decision },
+    { VD_GET, "/api/v1/openapi.json", VD_OPEN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_openapi },
+};
+const size_t vd_common_admin_routes_n =
+    sizeof vd_common_admin_routes / sizeof vd_common_admin_routes[0];

@@ -1,0 +1,244 @@
+/* The verb serve: opens what init made, starts both planes, and waits for signals on the main
+ * thread. Every failure before the ready line ends the process with one line that names the file
+ * and the cure. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/base/file.h"
+#include "shared/crypto/seal.h"
+#include "shared/program/server_priv.h"
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+vd_rc vd_state_paths_of(const struct vd_config *c, struct vd_state_paths *ret, vd_err *err)
+{
+    struct vd_state_paths s = { .store = vd_config_str(c, "store.path"),
+                                .audit = vd_config_str(c, "audit.path") };
+    s.passphrase = vd_config_str(c, "root_key.passphrase_file");
+    if (s.passphrase && vd_config_is_set(c, "root_key.file"))
+        return vd_fail(err, VD_E_CONFIG,
+                       "root_key.file and root_key.passphrase_file are both set; keep one");
+    s.root_file = s.passphrase ? NULL : vd_config_str(c, "root_key.file");
+    VD_AUTO_BUF salt = vd_buf_of(8192);
+    vd_buf_printf(&salt, "%s.salt", s.store);
+    VD_TRY(vd_buf_check(&salt, err));
+    s.salt = vd_strdup_span(vd_buf_span(&salt));
+    if (!s.salt)
+        return vd_fail(err, VD_E_NOMEM, "paths");
+    *ret = s;
+    return VD_OK;
+}
+
+void vd_state_paths_done(struct vd_state_paths *s)
+{
+    free(s->salt);
+    *s = (struct vd_state_paths){ 0 };
+}
+
+static vd_rc must_exist(const struct vd_program *p, const struct vd_options *o, const char *path,
+                        const char *key, vd_err *err)
+{
+    if (vd_file_exists(path))
+        return VD_OK;
+    return vd_fail(err, VD_E_FILE, "%s (%s) does not exist; run: %s init --config %s", path, key,
+                   p->name, o->config);
+}
+
+static vd_rc check_state(const struct vd_program *p, const struct vd_options *o,
+                         const struct vd_state_paths *s, vd_err *err)
+{
+    if (s->root_file)
+        VD_TRY(must_exist(p, o, s->root_file, "root_key.file", err));
+    else
+        VD_TRY(must_exist(p, o, s->salt, "salt of the root key", err));
+    VD_TRY(must_exist(p, o, s->store, "store.path", err));
+    return must_exist(p, o, s->audit, "audit.path", err);
+}
+
+static enum vd_log_level level_of(const char *name)
+{
+    static const char *const names[VD_LOG_LEVEL_MAX] = { "debug", "info", "warn", "error" };
+    for (int i = 0; i < VD_LOG_LEVEL_MAX; i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum vd_log_level)i;
+    return VD_LOG_INFO;
+}
+
+vd_rc vd_server_begin(const struct vd_program *p, const struct vd_config *c, struct vd_server *s,
+                      vd_err *err)
+{
+    bool json = strcmp(vd_config_str(c, "log.format"), "json") == 0;
+    *s = (struct vd_server){
+        .self = p,
+        .program = p->program,
+        .config = c,
+        .limits = vd_config_limits(c),
+        .clock = vd_clock_real(),
+        .openapi = p->openapi,
+    };
+    s->started = vd_clock_s(&s->clock);
+    s->log = vd_log_new(STDERR_FILENO, level_of(vd_config_str(c, "log.level")),
+                        json ? VD_LOG_JSON : VD_LOG_LOGFMT, s->clock);
+    return s->log ? VD_OK : vd_fail(err, VD_E_NOMEM, "log");
+}
+
+vd_rc vd_server_state(struct vd_server *s, const struct vd_state_paths *paths, vd_err *err)
+{
+    VD_TRY(vd_root_key_load(paths->root_file, paths->passphrase, paths->salt, &s->root, err));
+    const struct vd_store_cfg store = { paths->store, s->program, s->root.p };
+    VD_TRY(vd_store_open(&store, &s->store, err));
+    const struct vd_audit_cfg audit = {
+        .path = paths->audit,
+        .reserve = vd_config_u64(s->config, "audit.reserve"),
+        .clock = s->clock,
+        .log = s->log,
+        .program = s->program,
+    };
+    VD_TRY(vd_audit_open(&audit, &s->audit, err));
+    VD_TRY(vd_change_recover(s->audit, s->store, err));
+    s->decisions = vd_decisions_new(s->limits);
+    s->denials = vd_thinner_new(s->audit, s->limits, s->clock);
+    if (!s->decisions || !s->denials)
+        return vd_fail(err, VD_E_NOMEM, "decisions");
+    return VD_OK;
+}
+
+void vd_server_end(struct vd_server *s)
+{
+    vd_planes_stop(s);
+    if (s->app && s->self->close)
+        s->self->close(s);
+    vd_auth_free(s->auth);
+    if (s->denials)
+        vd_thinner_free(s->denials);
+    if (s->decisions)
+        vd_decisions_free(s->decisions);
+    if (s->audit)
+        vd_audit_close(s->audit);
+    if (s->store)
+        vd_store_close(s->store);
+    if (s->root.p)
+        vd_secret_done(&s->root);
+    vd_log_free(s->log);
+    *s = (struct vd_server){ 0 };
+}
+
+/* ---- ready ----------------------------------------------------------------------------------- */
+
+static void say_administrators(const struct vd_server *s)
+{
+    if (strcmp(vd_config_str(s->config, "admin.mode"), "deny") == 0)
+        vd_log_msg(s->log, VD_LOG_WARN, "program",
+                   "admin.mode is deny: nobody can administrate this server");
+    else if (vd_config_tables(s->config, "admin.identity") == 0)
+        vd_log_msg(
+            s->log, VD_LOG_WARN, "program",
+            "no administrator is configured, so the admin API is closed; make a key pair with: "
+            "vidimus admin "
+            "keygen, and name its public half in an [[admin.identity]] with roles and audience");
+}
+
+/* Whole or not at all: who waits for the file must not read half a line. */
+static vd_rc write_ready(const char *path, vd_span line, vd_err *err)
+{
+    VD_AUTO_BUF temp = vd_buf_of(4096);
+    vd_buf_printf(&temp, "%s.new", path);
+    VD_TRY(vd_buf_check(&temp, err));
+    VD_AUTO_FD int fd =
+        open(vd_buf_cstr(&temp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0 || write(fd, line.p, line.n) != (ssize_t)line.n ||
+        rename(vd_buf_cstr(&temp), path) != 0)
+        return vd_fail(err, VD_E_FILE, "--ready-file %s: %s", path, strerror(errno));
+    return VD_OK;
+}
+
+static vd_rc say_ready(const struct vd_server *s, const struct vd_options *o, vd_err *err)
+{
+    VD_AUTO_BUF line = vd_buf_of(512);
+    vd_buf_printf(&line, "ready guest=%s admin=%s\n", s->guest_facts.address,
+                  s->admin_facts.address);
+    VD_TRY(vd_buf_check(&line, err));
+    (void)fwrite(line.p, 1, line.n, stdout);
+    (void)fflush(stdout);
+    return o->ready_file ? write_ready(o->ready_file, vd_buf_span(&line), err) : VD_OK;
+}
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+/* Blocked before any thread starts, so all threads inherit it and only the main thread takes them.
+ */
+static vd_rc block_signals(sigset_t *set, vd_err *err)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, set, NULL) != 0)
+        return vd_fail(err, VD_E_INTERNAL, "signals: %s", strerror(errno));
+    return VD_OK;
+}
+
+static void wait_for_end(struct vd_server *s, const sigset_t *set)
+{
+    const struct vd_program *p = s->self;
+    bool ticks = p->tick && p->tick_seconds;
+    for (;;) {
+        const struct timespec pause = { .tv_sec = ticks ? p->tick_seconds : 3600 };
+        int got = sigtimedwait(set, NULL, &pause);
+        if (got == SIGTERM || got == SIGINT) {
+            vd_log_msg(s->log, VD_LOG_INFO, "program", "stopping on %s",
+                       got == SIGTERM ? "SIGTERM" : "SIGINT");
+            return;
+        }
+        if (got == SIGHUP)
+            vd_planes_reload(s);
+        else if (got < 0 && errno == EAGAIN && ticks)
+            p->tick(s);
+    }
+}
+
+/* ---- whole ----------------------------------------------------------------------------------- */
+
+static vd_rc run(const struct vd_program *p, const struct vd_options *o, struct vd_server *s,
+                 const struct vd_state_paths *paths, struct vd_tables *t, const sigset_t *set,
+                 vd_err *err)
+{
+    VD_TRY(vd_program_auth(s->config, s->limits, t, &s->auth, err));
+    VD_TRY(vd_server_state(s, paths, err));
+    VD_TRY(p->open(s, err));
+    vd_tables_wire(p, s, t);
+    say_administrators(s);
+    VD_TRY(vd_planes_start(s, t, err));
+    VD_TRY(say_ready(s, o, err));
+    wait_for_end(s, set);
+    return VD_OK;
+}
+
+vd_rc vd_serve(const struct vd_program *p, const struct vd_options *o, vd_err *err)
+{
+    VD_AUTO(vd_config_free) struct vd_config *c = NULL;
+    VD_AUTO_STATE paths = { 0 };
+    VD_AUTO_TABLES t = { 0 };
+    VD_AUTO_FD int lock = -1;
+    sigset_t set;
+    VD_TRY(vd_program_load(p, o, &c, err));
+    VD_TRY(vd_planes_check(c, err));
+    VD_TRY(p->check ? p->check(c, err) : VD_OK);
+    VD_TRY(vd_tables_all(p, &t, err));
+    VD_TRY(vd_state_paths_of(c, &paths, err));
+    VD_TRY(check_state(p, o, &paths, err));
+    VD_TRY(vd_base_harden(err));
+    VD_TRY(block_signals(&set, err));
+    VD_TRY(vd_lock_take(paths.store, p->name, &lock, err));
+    struct vd_server s = { 0 };
+    vd_rc_ rc = vd_server_begin(p, c, &s, err);
+    if (rc.code == VD_E_OK)
+        rc = run(p, o, &s, &paths, &t, &set, err);
+    vd_server_end(&s);
+    return rc;
+}
