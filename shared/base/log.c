@@ -37,6 +37,11 @@ void vd_log_free(struct vd_log *log)
     free(log);
 }
 
+bool vd_log_wants(const struct vd_log *log, enum vd_log_level level)
+{
+    return log && level >= log->level;
+}
+
 void vd_text_escape(vd_span in, size_t max, vd_buf *out)
 {
     size_t start = out->n;

@@ -18,6 +18,8 @@ struct vd_log_field {
 struct vd_log *vd_log_new(int fd, enum vd_log_level level, enum vd_log_format format,
                           struct vd_clock clock);
 void vd_log_free(struct vd_log *log);
+/* Would a line of this level be written? For callers whose fields cost something to make. */
+bool vd_log_wants(const struct vd_log *log, enum vd_log_level level);
 /* log may be NULL: nothing is written. `room` is a literal such as "http". Fields end with key NULL
  * or n. */
 void vd_log_write(struct vd_log *log, enum vd_log_level level, const char *room, const char *text,

@@ -1,6 +1,6 @@
 /* What a handler sees: request, response, routes. A handler cannot tell which server called it: the
- * guest plane (libevent) and the admin plane (civetweb) fill the same structures and look up the same
- * kind of constant route table. Decisions: SHAPES sections 1, 3 and 6. */
+ * guest plane (libevent) and the admin plane (civetweb) fill the same structures and look up the
+ * same kind of constant route table. Decisions: SHAPES sections 1, 3 and 6. */
 #pragma once
 
 #include "shared/base/auto.h"
@@ -15,7 +15,7 @@ const char *vd_method_name(enum vd_method m);
 enum { VD_ROUTE_PARAMS = 8, VD_RESP_FIELDS = 12 };
 
 struct vd_field {
-    vd_span name; /* as sent */
+    vd_span name;  /* as sent */
     vd_span value; /* without surrounding blanks */
 };
 
@@ -28,11 +28,13 @@ struct vd_principal {
 /* All spans live as long as the handler runs. */
 struct vd_req {
     enum vd_method method;
-    vd_span target;  /* as sent */
-    vd_span path;    /* routed path: after the two slash rewrites, without the query; never percent-decoded */
-    vd_span query;   /* behind the '?', raw; empty if none */
+    vd_span target; /* as sent */
+    vd_span path;   /* routed path: after the two slash rewrites, without the query; never
+                       percent-decoded */
+    vd_span query;  /* behind the '?', raw; empty if none */
     const struct vd_route *route;
-    vd_span param[VD_ROUTE_PARAMS]; /* text of each {name} in order; a last '*' gives the whole rest */
+    vd_span
+        param[VD_ROUTE_PARAMS]; /* text of each {name} in order; a last '*' gives the whole rest */
     size_t n_param;
     const struct vd_field *field;
     size_t n_field;
@@ -45,13 +47,14 @@ struct vd_req {
     char request_id[17]; /* 16 hex digits */
     int64_t now;         /* unix seconds at arrival, from the server's clock */
     struct vd_principal admin; /* filled by the ADMIN guard; identity empty otherwise */
-    void *app;           /* the program's state */
-    struct vd_server *server; /* shared/program; NULL in unit tests of single handlers */
+    void *app;                 /* the program's state */
+    struct vd_server *server;  /* shared/program; NULL in unit tests of single handlers */
 };
 
 /* First field of that name (case-insensitive), empty span if none. */
 vd_span vd_req_field(const struct vd_req *req, const char *name);
-/* Value of one query member, percent-decoded once into out ('+' stays '+'); VD_E_NOT_FOUND if absent, VD_E_SYNTAX. */
+/* Value of one query member, percent-decoded once into out ('+' stays '+'); VD_E_NOT_FOUND if
+ * absent, VD_E_SYNTAX. */
 vd_rc vd_req_query(const struct vd_req *req, const char *name, vd_buf *out, vd_err *err);
 /* The token behind "Bearer " (exact case, one blank); empty if there is none. */
 vd_span vd_req_bearer(const struct vd_req *req);
@@ -60,7 +63,7 @@ struct vd_resp {
     int status;               /* 200 unless set */
     const char *content_type; /* literal; NULL: none is sent */
     vd_buf body;
-    bool secret_body;         /* wiped after it was sent */
+    bool secret_body; /* wiped after it was sent */
     struct {
         const char *name; /* literal */
         char *value;      /* owned */
@@ -68,7 +71,8 @@ struct vd_resp {
     size_t n_field;
     bool close;
 };
-/* Adds a field; the value is copied. Control characters in the value are an error (VD_E_INTERNAL). */
+/* Adds a field; the value is copied. Control characters in the value are an error (VD_E_INTERNAL).
+ */
 vd_rc vd_resp_field(struct vd_resp *resp, const char *name, vd_span value, vd_err *err);
 void vd_resp_done(struct vd_resp *resp);
 
@@ -80,7 +84,8 @@ typedef vd_rc (*vd_guard_fn)(void *ctx, struct vd_req *req, vd_err *err);
 enum vd_guard { VD_OPEN, VD_SESSION, VD_PASSPORT, VD_ADMIN, VD_GUARD_MAX };
 /* Form of error bodies. */
 enum vd_shape { VD_SHAPE_KBS, VD_SHAPE_NATIVE, VD_SHAPE_TEXT, VD_SHAPE_MAX };
-/* INLINE: cheap, runs on the event loop. WORK: worker pool. RELAY: waits for another server, has its own pool. */
+/* INLINE: cheap, runs on the event loop. WORK: worker pool. RELAY: waits for another server, has
+ * its own pool. */
 enum vd_lane { VD_WORK, VD_INLINE, VD_RELAY, VD_LANE_MAX };
 
 #define VD_NO_BODY ((size_t)0)
@@ -111,21 +116,26 @@ vd_rc vd_router_check(const struct vd_router *r, vd_err *err);
 /* Sets req->route, param. VD_E_BAD_PATH when no pattern fits, VD_E_METHOD when no method does
  * (ret_allow gets "GET, POST" then). req->path must be set. */
 vd_rc vd_router_find(const struct vd_router *r, struct vd_req *req, vd_buf *ret_allow, vd_err *err);
-/* Does an entry of an administrator's ACL (pattern as in SHAPES section 8) cover a route pattern or path? */
+/* Does an entry of an administrator's ACL (pattern as in SHAPES section 8) cover a route pattern or
+ * path? */
 bool vd_pattern_match(const char *pattern, vd_span path);
+/* Is there a path that both fit? For the check at start that an ACL entry matches some route: here
+ * a {name} or last '*' of the route fits a literal of the entry. Never for deciding a request. */
+bool vd_pattern_overlaps(const char *pattern, const char *route);
 
-/* Fills status, body, content type for a failure, from the error table only. Shape from the route, or
- * from the path when there is none (/kbs/v0 KBS, /api/v1 native, else text). */
+/* Fills status, body, content type for a failure, from the error table only. Shape from the route,
+ * or from the path when there is none (/kbs/v0 KBS, /api/v1 native, else text). */
 void vd_resp_error(struct vd_resp *resp, const struct vd_req *req, const vd_err *err);
 
-/* Checks a raw target (origin form) and splits it: SHAPES section 1, last paragraph. Fills target, path,
- * query; `rewritten` has room for target.n bytes and holds the path when a slash was lost. VD_E_BAD_TARGET. */
+/* Checks a raw target (origin form) and splits it: SHAPES section 1, last paragraph. Fills target,
+ * path, query; `rewritten` has room for target.n bytes and holds the path when a slash was lost.
+ * VD_E_BAD_TARGET. */
 vd_rc vd_target_parse(vd_span target, uint8_t *rewritten, struct vd_req *req, vd_err *err);
 
 /* ---- planes ---------------------------------------------------------------------------------- */
 
 struct vd_plane_cfg {
-    const char *listen; /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
+    const char *listen;   /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
     const char *tls_cert; /* PEM files; both NULL: plain HTTP */
     const char *tls_key;
     const struct vd_router *router; /* outlives the plane */
