@@ -29,13 +29,16 @@ enum vd_audit_flags {
     VD_AUDIT_DURABLE = 1, /* returns after fdatasync */
     VD_AUDIT_ADMIN = 2,   /* may use the reserve */
 };
-/* event: literal such as "release", "attest", "intent". detail: a JSON object, or empty. VD_E_AUDIT. */
+/* event: literal of [a-z0-9._-] such as "release", "attest". detail: a JSON object on one
+ * line, at most 256 KiB, or empty. A lazy record's *ret_seq may be 0: it is numbered when it is written.
+ * VD_E_AUDIT. */
 vd_rc vd_audit_append(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,
                       uint64_t *ret_seq, vd_err *err);
 /* Records after a sequence, as JSON lines appended to out (each a complete record), at most n. */
 vd_rc vd_audit_read(struct vd_audit *a, uint64_t after, size_t n, vd_buf *out, vd_err *err);
 uint64_t vd_audit_seq(const struct vd_audit *a);
-/* False after a failure that stopped writing (for /healthz and status). */
+/* False while records other than administrators' are refused: the disk is full (it recovers by itself),
+ * or a sync failed (until a restart). For /healthz and status. */
 bool vd_audit_ok(const struct vd_audit *a);
 
 struct vd_audit_report {
@@ -43,6 +46,7 @@ struct vd_audit_report {
     uint64_t first_seq;
     uint64_t last_seq;
     char head[65]; /* hash of the last record, hex */
+    uint64_t torn; /* bytes of an unfinished last line, which the next start cuts off */
 };
 /* Offline check of a file. VD_E_STORE_CORRUPT names the line and what is wrong. */
 vd_rc vd_audit_verify(const char *path, struct vd_audit_report *ret, vd_err *err);
@@ -56,5 +60,9 @@ struct vd_store;
 struct vd_put;
 vd_rc vd_change(struct vd_audit *a, struct vd_store *s, const char *what, const char *identity,
                 const char *role, struct vd_put *put, size_t n, vd_err *err);
-/* Closes open intents after a crash: done if the store has a row with the sequence, else aborted. */
+/* Closes open intents after a crash: done if the store has a row with the sequence, else aborted.
+ * VD_E_STORE_CORRUPT when a change that the record calls done is not in the store: an older copy of the
+ * store was put back, or its log (-wal) was taken away. */
 vd_rc vd_change_recover(struct vd_audit *a, struct vd_store *s, vd_err *err);
+/* The administrator says that the older store is wanted: recorded, and vd_change_recover passes. */
+vd_rc vd_change_accept_rollback(struct vd_audit *a, const char *identity, vd_err *err);

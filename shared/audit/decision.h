@@ -21,5 +21,8 @@ vd_rc vd_decisions_get(struct vd_decisions *d, const char *id, vd_buf *ret, vd_e
  * above `sources_recorded` keys a minute everything goes to one record "others". */
 struct vd_thinner;
 struct vd_thinner *vd_thinner_new(struct vd_audit *a, const struct vd_limits *limits, struct vd_clock clock);
-void vd_thinner_free(struct vd_thinner *t);
+void vd_thinner_free(struct vd_thinner *t); /* records what was counted and not yet recorded */
 vd_rc vd_thinner_denial(struct vd_thinner *t, const char *event, vd_span key, vd_span detail, vd_err *err);
+/* Records the counts of a minute that is over. Denials do it too; a housekeeping timer may call it so that
+ * the last count of a burst does not wait for the next denial. */
+vd_rc vd_thinner_tick(struct vd_thinner *t, vd_err *err);

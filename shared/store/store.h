@@ -79,3 +79,6 @@ vd_rc vd_store_meta_get(struct vd_store *s, const char *key, vd_buf *ret, vd_err
 vd_rc vd_store_meta_put(struct vd_store *s, const char *key, vd_span value, vd_err *err);
 /* Grows with every committed put: caches of compiled policies and the like die with it. */
 uint64_t vd_store_epoch(const struct vd_store *s);
+/* False after a write whose fate on the disk is unknown (an I/O error of a commit): nothing is written
+ * until the store is opened again. A full disk is not that: the write failed and the next may succeed. */
+bool vd_store_ok(const struct vd_store *s);
