@@ -1,5 +1,6 @@
-/* The driver interface of a TEE, and the registry (SHAPES section 11, style section 5). A driver parses,
- * checks and makes claims; the dispatcher enforces sizes and the list below is the only one. */
+/* The driver interface of a TEE, and the registry (SHAPES section 11, style section 5). A driver
+ * parses, checks and makes claims; the dispatcher enforces sizes and the list below is the only
+ * one. */
 #pragma once
 
 #include "shared/base/clock.h"
@@ -22,10 +23,10 @@ struct iss_evidence {
     vd_span raw;  /* raw binary evidence (verify verb only) */
     vd_span vcek; /* verify verb: a certificate given beside raw evidence; empty otherwise */
     struct iss_expected report_data;
-    struct iss_expected init_data; /* digest */
-    int64_t now;                   /* unix seconds: evaluation time of certificates and CRLs */
+    struct iss_expected init_data;     /* digest */
+    int64_t now;                       /* unix seconds: evaluation time of certificates and CRLs */
     struct iss_collateral *collateral; /* NULL: nothing can be fetched */
-    const char *source;            /* who asked, for the bound on fetches; may be NULL */
+    const char *source;                /* who asked, for the bound on fetches; may be NULL */
 };
 
 /* One line of "what was checked against what", for `verify` and explanations. */
@@ -38,15 +39,17 @@ struct iss_check {
 enum { ISS_CHECKS_MAX = 48 };
 
 struct iss_claims {
-    const char *tee;   /* canonical TEE name */
-    const char *cls;   /* "cpu" "gpu" "switch" "ppcie" "dcu" "nvidia-dpu" */
-    vd_buf claims;     /* JSON object text: Trustee's names plus ours, without report_data and init_data */
+    const char *tee; /* canonical TEE name */
+    const char *cls; /* "cpu" "gpu" "switch" "ppcie" "dcu" "nvidia-dpu" */
+    vd_buf
+        claims; /* JSON object text: Trustee's names plus ours, without report_data and init_data */
     bool has_report_data;
-    vd_buf report_data; /* text of the JSON string (hex for hardware TEEs, base64 for sample) */
+    vd_buf report_data; /* content of the JSON string, without quotes; never needs an escape (hex
+                           for hardware TEEs, base64 for sample) */
     bool has_init_data;
-    vd_buf init_data;
+    vd_buf init_data; /* the same */
     bool debug;
-    bool simulated; /* chain ends in a configured extra root, or sample */
+    bool simulated;                /* chain ends in a configured extra root, or sample */
     char hw_id[ISS_HW_ID_MAX + 1]; /* lower-case hex, or empty when masked or absent */
 };
 
@@ -64,8 +67,9 @@ void iss_claims_list_free(struct iss_claims_list *l);
 VD_DEFINE_CLEANUP(struct iss_claims_list, iss_claims_list_free)
 /* The next claims entry, NULL when full. */
 struct iss_claims *iss_claims_add(struct iss_claims_list *l, const char *tee, const char *cls);
-/* Records a check; long values are cut. */
-void iss_check_add(struct iss_claims_list *l, const char *name, bool ok, const char *observed, const char *expected);
+/* Records a check; long values are cut, control characters become '?'. */
+void iss_check_add(struct iss_claims_list *l, const char *name, bool ok, const char *observed,
+                   const char *expected);
 
 struct iss_tee_cfg {
     const struct vd_config *config; /* keys of [tee.<name>] */
@@ -77,20 +81,22 @@ struct iss_tee {
     unsigned abi;
     size_t max_evidence; /* bytes; refused before the driver is called */
     bool default_enabled;
-    bool primary;        /* may be the primary TEE of an attestation */
+    bool primary;                      /* may be the primary TEE of an attestation */
     const struct vd_setting *settings; /* rows "tee.snp.*", `enabled` among them */
     size_t n_settings;
 
-    vd_rc (*open)(const struct iss_tee_cfg *cfg, void **ret_state, vd_err *err); /* optional */
+    vd_rc (*open)(const struct iss_tee_cfg *cfg, void **ret_state, vd_err *err);  /* optional */
     void (*close)(void *state);                                                   /* optional */
     vd_rc (*challenge)(void *state, vd_jv params, vd_buf *ret_json, vd_err *err); /* optional */
     /* Appends to `list`; it is allocated by the caller so that checks survive a refusal. */
-    vd_rc (*verify)(void *state, const struct iss_evidence *in, struct iss_claims_list *list, vd_err *err);
+    vd_rc (*verify)(void *state, const struct iss_evidence *in, struct iss_claims_list *list,
+                    vd_err *err);
 };
 
-/* The registry: enabled drivers with their state. */
+/* The registry: enabled drivers with their state. Thread safe once open. */
 struct iss_tees;
-vd_rc iss_tees_open(const struct vd_config *config, struct vd_log *log, struct iss_tees **ret, vd_err *err);
+vd_rc iss_tees_open(const struct vd_config *config, struct vd_log *log, struct iss_tees **ret,
+                    vd_err *err);
 void iss_tees_close(struct iss_tees *t);
 VD_DEFINE_CLEANUP(struct iss_tees, iss_tees_close)
 /* The i-th row of the constant list, enabled or not; NULL behind the end. */
@@ -99,4 +105,13 @@ bool iss_tees_enabled(const struct iss_tees *t, const char *name);
 /* Size ceiling, then the driver. VD_E_TEE_DISABLED when unknown or not enabled. */
 vd_rc iss_tees_verify(struct iss_tees *t, const char *name, const struct iss_evidence *in,
                       struct iss_claims_list *list, vd_err *err);
-vd_rc iss_tees_challenge(struct iss_tees *t, const char *name, vd_jv params, vd_buf *ret_json, vd_err *err);
+vd_rc iss_tees_challenge(struct iss_tees *t, const char *name, vd_jv params, vd_buf *ret_json,
+                         vd_err *err);
+
+/* Settings of every driver and of the collateral, copied to `out` (room for max rows); returns how
+ * many there are: call with NULL and 0 to count. */
+size_t iss_tee_settings(struct vd_setting *out, size_t max);
+
+struct iss_collateral_kind; /* issuer/collateral/collateral.h */
+/* The kinds of collateral that the drivers use, for iss_collateral_open. */
+const struct iss_collateral_kind *const *iss_tee_collateral_kinds(size_t *ret_n);
