@@ -29,31 +29,32 @@ int cli_fail(int code, const char *fmt, ...)
     return code;
 }
 
+/* Codes whose exit code does not follow from their status. */
+static const struct {
+    vd_code code;
+    int exit_code;
+} exit_codes[] = {
+    { VD_E_SIG, VD_EXIT_VERIFY },
+    { VD_E_CHAIN, VD_EXIT_VERIFY },
+    { VD_E_PASSPORT, VD_EXIT_VERIFY },
+    { VD_E_PASSPORT_EXPIRED, VD_EXIT_VERIFY },
+    { VD_E_PASSPORT_AUDIENCE, VD_EXIT_VERIFY },
+    { VD_E_PASSPORT_ISSUER, VD_EXIT_VERIFY },
+    { VD_E_STORE_CORRUPT, VD_EXIT_VERIFY },
+    { VD_E_BAD_EVIDENCE, VD_EXIT_VERIFY },
+    { VD_E_REMOTE, VD_EXIT_REMOTE },
+    { VD_E_TIMEOUT, VD_EXIT_REMOTE },
+    { VD_E_VERSION, VD_EXIT_VERSION },
+    { VD_E_ADMIN_TOKEN, VD_EXIT_AUTH },
+    { VD_E_POLICY_DENY, VD_EXIT_DENIED },
+};
+
 static int exit_of(vd_code code)
 {
-    int status = vd_error_row(code)->http;
-    switch (code) {
-    case VD_E_SIG:
-    case VD_E_CHAIN:
-    case VD_E_PASSPORT:
-    case VD_E_PASSPORT_EXPIRED:
-    case VD_E_PASSPORT_AUDIENCE:
-    case VD_E_PASSPORT_ISSUER:
-    case VD_E_PASSPORT_KEY:
-    case VD_E_STORE_CORRUPT:
-        return VD_EXIT_VERIFY;
-    case VD_E_REMOTE:
-    case VD_E_TIMEOUT:
-    case VD_E_UNAVAILABLE:
-        return VD_EXIT_REMOTE;
-    case VD_E_VERSION:
-    case VD_E_EXISTS:
-        return VD_EXIT_VERSION;
-    case VD_E_POLICY_DENY:
-        return VD_EXIT_DENIED;
-    default:
-        return status == 404 ? VD_EXIT_NOT_FOUND : VD_EXIT_USAGE;
-    }
+    for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++)
+        if (exit_codes[i].code == code)
+            return exit_codes[i].exit_code;
+    return VD_EXIT_USAGE;
 }
 
 int cli_fail_err(const vd_err *err)
