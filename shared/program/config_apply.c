@@ -316,7 +316,7 @@ vd_rc vd_config_apply_text(const struct vd_config_at *at, const char *path, cons
                            vd_err *err)
 {
     long row = vd_config_row(at->c, path);
-    if (row != VD_CONFIG_NONE)
+    if (row != VD_CONFIG_NONE && vd_row_group(at->c->row[row]) == 0)
         return vd_value_text(at, at->c->row[row], path, text, &at->c->value[row], err);
     struct vd_config_group *g = vd_config_group_of(at->c, path);
     if (!g)
