@@ -1,5 +1,6 @@
-/* Token in, passport out: the strict acceptance of SHAPES 4. The payload's `iss` is only a name to look an
- * entry up by; algorithm, keys and all rules are the entry's; keys in the header are at most compared. */
+/* Token in, passport out: the strict acceptance of SHAPES 4. The payload's `iss` is only a name to
+ * look an entry up by; algorithm, keys and all rules are the entry's; keys in the header are at
+ * most compared. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -19,8 +20,8 @@ static vd_rc refuse(vd_err *err, vd_code code, const char *what, const vd_err *c
 static vd_rc payload_parse(const struct vd_jws *jws, struct vd_json **ret, vd_err *err)
 {
     vd_err cause = { 0 };
-    if (vd_json_parse(vd_buf_span(&jws->payload), VD_JSON_LIMITS(jws->payload.n), ret, &cause).code !=
-        VD_E_OK)
+    if (vd_json_parse(vd_buf_span(&jws->payload), VD_JSON_LIMITS(jws->payload.n), ret, &cause)
+            .code != VD_E_OK)
         return refuse(err, VD_E_PASSPORT, "payload: ", &cause);
     if (!vd_jv_is(vd_json_root(*ret), VD_JSON_OBJECT))
         return vd_fail(err, VD_E_PASSPORT, "passport refused: the payload is no JSON object");
@@ -39,8 +40,8 @@ static vd_rc row_find(const struct brk_trust_view *view, vd_jv claims,
         return refuse(err, VD_E_PASSPORT, "", &cause);
     const struct brk_trust_row *row = brk_trust_by_issuer(view, issuer);
     if (!row)
-        return vd_fail(err, VD_E_PASSPORT_ISSUER, "passport refused: issuer \"%.100s\" is not trusted here",
-                       issuer);
+        return vd_fail(err, VD_E_PASSPORT_ISSUER,
+                       "passport refused: issuer \"%.100s\" is not trusted here", issuer);
     if (row->suspended)
         return vd_fail(err, VD_E_ISSUER_SUSPENDED, "passport refused: the issuer %s is suspended",
                        row->issuer->name);
@@ -61,8 +62,8 @@ static vd_rc header_check(const struct vd_jws *jws, const struct brk_issuer *iss
 }
 
 /* The entry's key that the header means; header keys are compared by thumbprint, never used. */
-static vd_rc set_key(const struct vd_jws *jws, const struct brk_keyset *keys, const struct brk_jwk **ret,
-                     vd_err *err)
+static vd_rc set_key(const struct vd_jws *jws, const struct brk_keyset *keys,
+                     const struct brk_jwk **ret, vd_err *err)
 {
     vd_err cause = { 0 };
     const struct brk_jwk *by_kid = NULL;
@@ -70,7 +71,8 @@ static vd_rc set_key(const struct vd_jws *jws, const struct brk_keyset *keys, co
     bool has_kid = !vd_jv_is(jws->kid, VD_JSON_NONE);
     bool has_jwk = !vd_jv_is(jws->jwk, VD_JSON_NONE);
     if (!has_kid && !has_jwk)
-        return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: neither kid nor jwk in its header");
+        return vd_fail(err, VD_E_PASSPORT_KEY,
+                       "passport refused: neither kid nor jwk in its header");
     if (has_kid) {
         char kid[BRK_KID_MAX + 1];
         if (brk_text_copy(jws->kid, "kid", kid, BRK_KID_MAX, &cause).code != VD_E_OK)
@@ -86,10 +88,12 @@ static vd_rc set_key(const struct vd_jws *jws, const struct brk_keyset *keys, co
         by_jwk = brk_keyset_by_thumbprint(keys, thumbprint);
     }
     if ((has_kid && !by_kid) || (has_jwk && !by_jwk))
-        return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: it names a key that its issuer does "
-                                               "not publish");
+        return vd_fail(err, VD_E_PASSPORT_KEY,
+                       "passport refused: it names a key that its issuer does "
+                       "not publish");
     if (by_kid && by_jwk && by_kid != by_jwk)
-        return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: kid and jwk of its header name two keys");
+        return vd_fail(err, VD_E_PASSPORT_KEY,
+                       "passport refused: kid and jwk of its header name two keys");
     *ret = by_kid ? by_kid : by_jwk;
     return VD_OK;
 }
@@ -104,21 +108,23 @@ static vd_rc ca_key(struct brk_trust *t, const struct vd_jws *jws, const struct 
         return refuse(err, VD_E_PASSPORT_KEY, "", &cause);
     if (t->cfg.auth && vd_auth_has_key(t->cfg.auth, key))
         return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: its key is an administrator's");
-    if (!vd_jv_is(alg, VD_JSON_NONE) &&
-        (!vd_jv_is(alg, VD_JSON_STRING) || !vd_span_eq(vd_jv_str_raw(alg), vd_jv_str_raw(jws->alg))))
+    if (!vd_jv_is(alg, VD_JSON_NONE) && (!vd_jv_is(alg, VD_JSON_STRING) ||
+                                         !vd_span_eq(vd_jv_str_raw(alg), vd_jv_str_raw(jws->alg))))
         return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: its jwk is for another alg");
     *ret = VD_TAKE(key);
     return VD_OK;
 }
 
-static vd_rc key_find(struct brk_trust *t, const struct vd_jws *jws, const struct brk_trust_row *row,
-                      enum vd_sig alg, struct vd_key **ret, vd_err *err)
+static vd_rc key_find(struct brk_trust *t, const struct vd_jws *jws,
+                      const struct brk_trust_row *row, enum vd_sig alg, struct vd_key **ret,
+                      vd_err *err)
 {
     const struct brk_jwk *jwk = NULL;
     if (row->issuer->source == BRK_KEYS_CA)
         return ca_key(t, jws, row->issuer, ret, err);
     if (!row->keys)
-        return vd_fail(err, VD_E_UNAVAILABLE, "the key set of %s could not be fetched yet", row->issuer->name);
+        return vd_fail(err, VD_E_UNAVAILABLE, "the key set of %s could not be fetched yet",
+                       row->issuer->name);
     VD_TRY(set_key(jws, row->keys, &jwk, err));
     if (jwk->has_alg && jwk->alg != alg)
         return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: its key is for another alg");
@@ -126,7 +132,8 @@ static vd_rc key_find(struct brk_trust *t, const struct vd_jws *jws, const struc
     return VD_OK;
 }
 
-static vd_rc signature_check(const struct vd_jws *jws, const struct vd_key *key, enum vd_sig alg, vd_err *err)
+static vd_rc signature_check(const struct vd_jws *jws, const struct vd_key *key, enum vd_sig alg,
+                             vd_err *err)
 {
     vd_err cause = { 0 };
     if (!brk_alg_fits(key, alg))
@@ -197,7 +204,8 @@ static vd_rc accept_new(struct brk_trust *t, vd_span token, const uint8_t sha256
     vd_err first = { 0 };
     vd_rc_ rc = check(t, view, jws, sha256, &row, ret, &first);
     bool unknown_key = rc.code == VD_E_PASSPORT_KEY || rc.code == VD_E_UNAVAILABLE;
-    if (unknown_key && row && row->issuer->source == BRK_KEYS_URL && brk_trust_want_keys(t, row->issuer)) {
+    if (unknown_key && row && row->issuer->source == BRK_KEYS_URL &&
+        brk_trust_want_keys(t, row->issuer)) {
         brk_trust_view_unref(view);
         view = brk_trust_view(t);
         vd_err_clear(&first);
@@ -218,8 +226,8 @@ vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, 
         return vd_fail(err, VD_E_PASSPORT, "passport refused: longer than %llu bytes",
                        (unsigned long long)t->cfg.limits->passport_accept);
     VD_TRY(vd_hash_of(VD_SHA256, token, sha256, err));
-    VD_AUTO(brk_passport_unref) struct brk_passport *p =
-        brk_cache_get(t->cache, sha256, brk_trust_epoch(t));
+    VD_AUTO(brk_passport_unref)
+    struct brk_passport *p = brk_cache_get(t->cache, sha256, brk_trust_epoch(t));
     if (p) {
         atomic_fetch_add_explicit(&t->hits, 1, memory_order_relaxed);
         VD_TRY(brk_passport_alive(p, now, t->cfg.limits->leeway, err));
@@ -227,7 +235,8 @@ vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, 
         return VD_OK;
     }
     vd_rc_ rc = accept_new(t, token, sha256, &p, err);
-    atomic_fetch_add_explicit(rc.code == VD_E_OK ? &t->accepted : &t->refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(rc.code == VD_E_OK ? &t->accepted : &t->refused, 1,
+                              memory_order_relaxed);
     if (rc.code != VD_E_OK)
         return rc;
     brk_cache_put(t->cache, p, now);

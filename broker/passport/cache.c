@@ -42,7 +42,8 @@ void brk_cache_free(struct brk_cache *c)
     free(c);
 }
 
-/* The digest is of attacker-chosen but accepted tokens: its bytes spread well enough as they are. */
+/* The digest is of attacker-chosen but accepted tokens: its bytes spread well enough as they are.
+ */
 static size_t set_of(const struct brk_cache *c, const uint8_t sha256[32])
 {
     vd_rd r = vd_rd_of(vd_span_of(sha256, 32));

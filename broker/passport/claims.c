@@ -1,5 +1,5 @@
-/* The claim set of a passport: times, audience, what the issuer's entry allows, devices, TEE key. Every
- * member that is looked at has exactly its type, or the passport is refused. */
+/* The claim set of a passport: times, audience, what the issuer's entry allows, devices, TEE key.
+ * Every member that is looked at has exactly its type, or the passport is refused. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -33,7 +33,8 @@ vd_rc brk_passport_alive(const struct brk_passport *p, int64_t now, uint64_t lee
     return VD_OK;
 }
 
-static vd_rc times(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p, vd_err *err)
+static vd_rc times(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p,
+                   vd_err *err)
 {
     int64_t nbf = 0;
     int64_t soon = cfg->now + (int64_t)cfg->leeway;
@@ -100,15 +101,17 @@ static vd_rc pins(const struct brk_passport *p, vd_jv list, vd_err *err)
         char id[BRK_POLICY_ID_MAX + 1];
         VD_AUTO_BUF digest = vd_buf_of(32);
         vd_jv sha256 = vd_jv_get(each.value, "sha256");
-        if (brk_text_copy(vd_jv_get(each.value, "id"), "vidimus.policies id", id, sizeof id - 1, &cause)
+        if (brk_text_copy(vd_jv_get(each.value, "id"), "vidimus.policies id", id, sizeof id - 1,
+                          &cause)
                 .code != VD_E_OK)
             return refused(err, &cause);
         if (!vd_jv_is(sha256, VD_JSON_STRING) ||
             vd_hex_decode(vd_jv_str_raw(sha256), &digest, NULL).code != VD_E_OK || digest.n != 32)
             return vd_fail(err, VD_E_PASSPORT, "vidimus.policies sha256 is no digest in hex");
         if (!brk_issuer_has_policy(p->issuer, id, digest.p))
-            return vd_fail(err, VD_E_PASSPORT, "it was made under policy %.60s, which the entry %s does "
-                                               "not accept (or not this version)",
+            return vd_fail(err, VD_E_PASSPORT,
+                           "it was made under policy %.60s, which the entry %s does "
+                           "not accept (or not this version)",
                            id, p->issuer->name);
     }
     return VD_OK;
@@ -122,8 +125,10 @@ static vd_rc our_facts(vd_jv claims, struct brk_passport *p, vd_err *err)
     vd_jv fresh = vd_jv_get(ours, "freshness");
     if (vd_jv_is(ours, VD_JSON_NONE)) {
         if (!p->issuer->assumes)
-            return vd_fail(err, VD_E_PASSPORT, "it does not say how fresh its evidence was, and the "
-                                               "entry %s has no assume_freshness", p->issuer->name);
+            return vd_fail(err, VD_E_PASSPORT,
+                           "it does not say how fresh its evidence was, and the "
+                           "entry %s has no assume_freshness",
+                           p->issuer->name);
         p->freshness = p->issuer->assumed;
     } else {
         p->ours = true;
@@ -137,16 +142,18 @@ static vd_rc our_facts(vd_jv claims, struct brk_passport *p, vd_err *err)
         VD_TRY(pins(p, vd_jv_get(ours, "policies"), err));
     }
     if (!p->issuer->fresh[p->freshness])
-        return vd_fail(err, VD_E_PASSPORT, "its freshness is %s, which the entry %s does not accept",
+        return vd_fail(err, VD_E_PASSPORT,
+                       "its freshness is %s, which the entry %s does not accept",
                        brk_freshness_name(p->freshness), p->issuer->name);
     if (p->simulated && !p->issuer->accept_simulated)
-        return vd_fail(err, VD_E_PASSPORT, "it is about a simulated TEE, which the entry %s does not accept",
+        return vd_fail(err, VD_E_PASSPORT,
+                       "it is about a simulated TEE, which the entry %s does not accept",
                        p->issuer->name);
     return VD_OK;
 }
 
-/* Another issuer's submod names its TEE only by the member of the annotated evidence that is none of
- * the four common ones. */
+/* Another issuer's submod names its TEE only by the member of the annotated evidence that is none
+ * of the four common ones. */
 static vd_rc annotated_tee(vd_jv annotated, char *out, size_t max, vd_err *err)
 {
     static const char *const common[] = { "report_data", "runtime_data_claims", "init_data",
@@ -192,7 +199,8 @@ static void measurement_read(vd_jv annotated, struct brk_submod *s)
     static const char *const names[] = { "measurement", "launch_digest", "measure" };
     vd_jv tee = vd_jv_get(annotated, s->tee);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (brk_text_copy(vd_jv_get(tee, names[i]), "measurement", s->measurement, BRK_MEASURE_MAX, NULL)
+        if (brk_text_copy(vd_jv_get(tee, names[i]), "measurement", s->measurement, BRK_MEASURE_MAX,
+                          NULL)
                 .code == VD_E_OK)
             return;
 }
@@ -216,7 +224,8 @@ static vd_rc submod_read(vd_jv name, vd_jv v, const struct brk_passport *p, stru
         return refused(err, &cause);
     if (!p->ours)
         VD_TRY(annotated_tee(annotated, s->tee, sizeof s->tee - 1, err));
-    else if (brk_text_copy(vd_jv_get(ours, "tee"), "TEE name of a submod", s->tee, sizeof s->tee - 1, &cause)
+    else if (brk_text_copy(vd_jv_get(ours, "tee"), "TEE name of a submod", s->tee,
+                           sizeof s->tee - 1, &cause)
                  .code != VD_E_OK)
         return refused(err, &cause);
     if (!vd_jv_is(debug, VD_JSON_NONE) && vd_jv_bool(debug, &s->debug, NULL).code != VD_E_OK)
@@ -224,12 +233,15 @@ static vd_rc submod_read(vd_jv name, vd_jv v, const struct brk_passport *p, stru
     VD_TRY(vector_read(vd_jv_get(v, VD_EAR_VECTOR), s, err));
     measurement_read(annotated, s);
     if (!brk_issuer_has_tee(p->issuer, s->tee))
-        return vd_fail(err, VD_E_PASSPORT, "submod %s is of TEE %s, which the entry %s does not accept",
-                       s->name, s->tee, p->issuer->name);
+        return vd_fail(err, VD_E_PASSPORT,
+                       "submod %s is of TEE %s, which the entry %s does not accept", s->name,
+                       s->tee, p->issuer->name);
     /* Our own passports name policies with their digests in vidimus.policies, checked there. */
     if (!p->ours && !brk_issuer_has_policy(p->issuer, s->policy_id, NULL))
-        return vd_fail(err, VD_E_PASSPORT, "submod %s was judged under policy %.60s, which the entry %s "
-                                           "does not accept", s->name, s->policy_id, p->issuer->name);
+        return vd_fail(err, VD_E_PASSPORT,
+                       "submod %s was judged under policy %.60s, which the entry %s "
+                       "does not accept",
+                       s->name, s->policy_id, p->issuer->name);
     return VD_OK;
 }
 
@@ -237,14 +249,16 @@ static vd_rc submods_read(vd_jv claims, struct brk_passport *p, vd_err *err)
 {
     vd_jv submods = vd_jv_get(claims, VD_EAR_SUBMODS);
     if (vd_jv_is(submods, VD_JSON_NONE)) {
-        /* Not an EAR: nothing says which TEE or policy it is about, so only an entry that takes all. */
+        /* Not an EAR: nothing says which TEE or policy it is about, so only an entry that takes
+         * all. */
         if (p->ours || !p->issuer->any_tee || !brk_issuer_has_policy(p->issuer, "*", NULL))
             return vd_fail(err, VD_E_PASSPORT, "it has no submods");
         return VD_OK;
     }
     size_t n = vd_jv_count(submods);
     if (!vd_jv_is(submods, VD_JSON_OBJECT) || n == 0 || n > BRK_SUBMODS_MAX)
-        return vd_fail(err, VD_E_PASSPORT, "submods is no object of 1 to %d devices", BRK_SUBMODS_MAX);
+        return vd_fail(err, VD_E_PASSPORT, "submods is no object of 1 to %d devices",
+                       BRK_SUBMODS_MAX);
     if (!vd_jv_is(vd_jv_get(claims, "role"), VD_JSON_NONE))
         return vd_fail(err, VD_E_PASSPORT, "it has both role and submods");
     p->submod = calloc(n, sizeof *p->submod);
@@ -256,7 +270,8 @@ static vd_rc submods_read(vd_jv claims, struct brk_passport *p, vd_err *err)
     return VD_OK;
 }
 
-vd_rc brk_claims_read(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p, vd_err *err)
+vd_rc brk_claims_read(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p,
+                      vd_err *err)
 {
     vd_err cause = { 0 };
     vd_jv jti = vd_jv_get(claims, "jti");

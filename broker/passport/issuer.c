@@ -61,8 +61,8 @@ static vd_rc algs_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_
             continue;
         }
         if (vd_jws_alg_by_name(vd_span_str(s->algs[k]), &alg, NULL).code != VD_E_OK)
-            return vd_fail(err, VD_E_SETTING, "algs: %.20s is not an algorithm that is accepted here",
-                           s->algs[k]);
+            return vd_fail(err, VD_E_SETTING,
+                           "algs: %.20s is not an algorithm that is accepted here", s->algs[k]);
         i->alg[alg] = true;
     }
     return VD_OK;
@@ -119,8 +119,8 @@ static vd_rc pin_set(const char *text, struct brk_policy_pin *pin, vd_err *err)
         VD_AUTO_BUF digest = vd_buf_of(32);
         *at = '\0';
         if (vd_hex_decode(vd_span_str(at + 1), &digest, NULL).code != VD_E_OK || digest.n != 32)
-            return vd_fail(err, VD_E_SETTING, "policies: %.80s: behind the @ stands a SHA-256 in hex",
-                           copy);
+            return vd_fail(err, VD_E_SETTING,
+                           "policies: %.80s: behind the @ stands a SHA-256 in hex", copy);
         memcpy(pin->sha256, digest.p, 32);
         pin->hashed = true;
     }
@@ -198,8 +198,8 @@ static vd_rc ca_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_er
     }
     VD_TRY(brk_text_copy_str(s->leaf_name, "leaf_name (it goes with a CA)", false, i->leaf_name,
                              BRK_ISSUER_MAX, err));
-    if (vd_certs_parse_pem(s->ca_file ? vd_buf_span(&pem) : s->ca, CA_CERTS, &i->anchors, err).code !=
-        VD_E_OK) {
+    if (vd_certs_parse_pem(s->ca_file ? vd_buf_span(&pem) : s->ca, CA_CERTS, &i->anchors, err)
+            .code != VD_E_OK) {
         vd_context(err, s->ca_file ? s->ca_file : "ca");
         return VD_RC(VD_E_SETTING);
     }
@@ -215,8 +215,9 @@ static vd_rc keys_set(struct brk_issuer *i, const struct brk_issuer_spec *s,
     bool ca = s->ca_file || s->ca.n;
     int sources = (s->jwks_file != NULL) + (s->jwks_url != NULL) + (s->jwks.n != 0) + ca;
     if (sources != 1)
-        return vd_fail(err, VD_E_SETTING,
-                       "exactly one source of keys is needed: a JWKS, jwks_url, or a CA with leaf_name");
+        return vd_fail(
+            err, VD_E_SETTING,
+            "exactly one source of keys is needed: a JWKS, jwks_url, or a CA with leaf_name");
     if (!ca && s->leaf_name)
         return vd_fail(err, VD_E_SETTING, "leaf_name goes with a CA only");
     if (!s->jwks_url && s->jwks_url_ca)
@@ -245,9 +246,11 @@ static vd_rc names_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd
     VD_TRY(brk_text_copy_str(s->name, "name", false, i->name, BRK_NAME_MAX, err));
     for (const char *c = i->name; *c; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                     (*c >= '0' && *c <= '9') || *c == '_' || *c == '-' || (*c == '.' && c > i->name);
+                     (*c >= '0' && *c <= '9') || *c == '_' || *c == '-' ||
+                     (*c == '.' && c > i->name);
         if (!plain)
-            return vd_fail(err, VD_E_SETTING, "name is made of [A-Za-z0-9._-], not beginning with a dot");
+            return vd_fail(err, VD_E_SETTING,
+                           "name is made of [A-Za-z0-9._-], not beginning with a dot");
     }
     if (!s->issuer)
         return vd_fail(err, VD_E_SETTING, "issuer is required");

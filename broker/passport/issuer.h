@@ -1,5 +1,5 @@
-/* A trusted issuer: whose passports count, for which TEEs, repositories and policies, and where its keys
- * come from. Made from a [[trusted_issuer]] table or from an object of the store (kind
+/* A trusted issuer: whose passports count, for which TEEs, repositories and policies, and where its
+ * keys come from. Made from a [[trusted_issuer]] table or from an object of the store (kind
  * "trusted-issuer"); the same checks for both (SHAPES sections 2 and 4). Immutable after creation
  * (but for the times of its fetches). */
 #pragma once
@@ -24,7 +24,8 @@ vd_rc brk_freshness_by_name(vd_span name, enum brk_freshness *ret, vd_err *err);
 
 enum brk_key_source { BRK_KEYS_FILE, BRK_KEYS_URL, BRK_KEYS_INLINE, BRK_KEYS_CA, BRK_KEYS_MAX };
 
-/* What an entry says; strings are borrowed. Lists end with NULL; NULL for a list means "not given". */
+/* What an entry says; strings are borrowed. Lists end with NULL; NULL for a list means "not given".
+ */
 struct brk_issuer_spec {
     const char *name;
     const char *issuer;
@@ -91,8 +92,9 @@ struct brk_issuer {
 
 struct brk_keyset;
 
-/* Checks the whole entry and reads its files. `ret_keys` gets the key set of a file or inline source,
- * NULL for a URL or a CA. `where` names the entry in messages. VD_E_SETTING for a value, VD_E_FILE. */
+/* Checks the whole entry and reads its files. `ret_keys` gets the key set of a file or inline
+ * source, NULL for a URL or a CA. `where` names the entry in messages. VD_E_SETTING for a value,
+ * VD_E_FILE. */
 vd_rc brk_issuer_new(const struct brk_issuer_spec *spec, struct brk_issuer **ret,
                      struct brk_keyset **ret_keys, vd_err *err);
 struct brk_issuer *brk_issuer_ref(struct brk_issuer *i);

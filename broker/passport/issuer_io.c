@@ -1,4 +1,5 @@
-/* Trusted issuers as the configuration writes them, and as JSON of the native API and of the store. */
+/* Trusted issuers as the configuration writes them, and as JSON of the native API and of the store.
+ */
 #include <stdlib.h>
 
 #include "broker/passport/issuer.h"
@@ -76,7 +77,8 @@ static vd_rc list_of(vd_jv v, const char *what, struct strings *pool,
 {
     size_t n = 0;
     if (!vd_jv_is(v, VD_JSON_ARRAY) || vd_jv_count(v) > BRK_LIST_MAX)
-        return vd_fail(err, VD_E_SETTING, "%s is an array of at most %d strings", what, BRK_LIST_MAX);
+        return vd_fail(err, VD_E_SETTING, "%s is an array of at most %d strings", what,
+                       BRK_LIST_MAX);
     vd_jv_iter each = vd_jv_iter_of(v);
     while (vd_jv_next(&each))
         VD_TRY(str_of(each.value, what, pool, &list[n++], err));

@@ -1,5 +1,5 @@
-/* The public keys of one issuer: a JWK set (RFC 7517), parsed once, looked up by kid or thumbprint within
- * this issuer only. Immutable, reference counted. */
+/* The public keys of one issuer: a JWK set (RFC 7517), parsed once, looked up by kid or thumbprint
+ * within this issuer only. Immutable, reference counted. */
 #pragma once
 
 #include "shared/codec/json.h"
@@ -21,8 +21,8 @@ struct brk_keyset {
     size_t n;
 };
 
-/* Keys for encryption and of types that we do not have are left out; two equal kids, a private key, a key that
- * does not parse, or no usable key at all refuse the whole set. VD_E_SETTING. */
+/* Keys for encryption and of types that we do not have are left out; two equal kids, a private key,
+ * a key that does not parse, or no usable key at all refuse the whole set. VD_E_SETTING. */
 vd_rc brk_keyset_parse(vd_span jwks, struct brk_keyset **ret, vd_err *err);
 vd_rc brk_keyset_read(const char *path, struct brk_keyset **ret, vd_err *err);
 struct brk_keyset *brk_keyset_ref(struct brk_keyset *k);

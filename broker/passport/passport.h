@@ -1,5 +1,6 @@
-/* A passport that was accepted, and its claims as release decisions need them. Immutable (but for its
- * counter of releases), reference counted; nothing here was believed before the signature held. */
+/* A passport that was accepted, and its claims as release decisions need them. Immutable (but for
+ * its counter of releases), reference counted; nothing here was believed before the signature held.
+ */
 #pragma once
 
 #include "broker/passport/issuer.h"
@@ -56,9 +57,10 @@ struct brk_claims_cfg {
     size_t n_audience;
     bool allow_rsa1_5;
 };
-/* Reads and judges a verified claim set (p->payload, p->issuer are set; fills the rest). VD_E_PASSPORT,
- * VD_E_PASSPORT_EXPIRED, VD_E_PASSPORT_AUDIENCE, VD_E_PASSPORT_TEE_KEY. */
-vd_rc brk_claims_read(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p, vd_err *err);
+/* Reads and judges a verified claim set (p->payload, p->issuer are set; fills the rest).
+ * VD_E_PASSPORT, VD_E_PASSPORT_EXPIRED, VD_E_PASSPORT_AUDIENCE, VD_E_PASSPORT_TEE_KEY. */
+vd_rc brk_claims_read(const struct brk_claims_cfg *cfg, vd_jv claims, struct brk_passport *p,
+                      vd_err *err);
 /* exp, iat and nbf against now: done again on each use. VD_E_PASSPORT_EXPIRED. */
 vd_rc brk_passport_alive(const struct brk_passport *p, int64_t now, uint64_t leeway, vd_err *err);
 /* The one TEE key of a claim set (spec/wire.md 3.5). VD_E_PASSPORT_TEE_KEY. */

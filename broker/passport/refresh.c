@@ -1,7 +1,7 @@
-/* Keeps the key sets of JWKS URLs fresh: one background thread, every max-age of the answer, and early
- * when a token names an unknown key, at most once an interval. A set that could not be read again stays
- * in use for a day, then its issuer's passports are refused: a withdrawn key must not live for ever
- * because somebody keeps us from hearing of it. */
+/* Keeps the key sets of JWKS URLs fresh: one background thread, every max-age of the answer, and
+ * early when a token names an unknown key, at most once an interval. A set that could not be read
+ * again stays in use for a day, then its issuer's passports are refused: a withdrawn key must not
+ * live for ever because somebody keeps us from hearing of it. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,7 +35,8 @@ static int64_t max_age(vd_span value)
     return age < AGE_MIN ? AGE_MIN : age > AGE_MAX ? AGE_MAX : age;
 }
 
-static vd_rc fetch(struct brk_trust *t, const struct brk_issuer *issuer, int64_t *ret_age, vd_err *err)
+static vd_rc fetch(struct brk_trust *t, const struct brk_issuer *issuer, int64_t *ret_age,
+                   vd_err *err)
 {
     const struct vd_client_cfg cfg = { .ca_file = issuer->url_ca, .connections = 1 };
     const char *const fields[] = { "Accept: application/json", NULL };

@@ -1,5 +1,5 @@
-/* Where the TEE key of a passport is (spec/wire.md 3.5). Trustee takes the first hit; a passport with two
- * candidates is refused here, since policies and release could mean different ones. */
+/* Where the TEE key of a passport is (spec/wire.md 3.5). Trustee takes the first hit; a passport
+ * with two candidates is refused here, since policies and release could mean different ones. */
 #include "broker/passport/passport.h"
 #include "shared/wire/kbs.h"
 

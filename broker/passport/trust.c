@@ -101,12 +101,15 @@ static vd_rc disjoint(const struct brk_trust *t, const struct brk_keyset *keys, 
 {
     for (size_t i = 0; t->cfg.auth && keys && i < keys->n; i++)
         if (vd_auth_has_key(t->cfg.auth, keys->item[i].key))
-            return vd_fail(err, VD_E_SETTING, "the key %s is an administrator's; passports need keys of "
-                                              "their own", keys->item[i].thumbprint);
+            return vd_fail(err, VD_E_SETTING,
+                           "the key %s is an administrator's; passports need keys of "
+                           "their own",
+                           keys->item[i].thumbprint);
     return VD_OK;
 }
 
-static vd_rc free_place(const struct brk_trust_view *v, const struct brk_issuer *issuer, vd_err *err)
+static vd_rc free_place(const struct brk_trust_view *v, const struct brk_issuer *issuer,
+                        vd_err *err)
 {
     for (size_t i = 0; i < v->n; i++) {
         const struct brk_issuer *there = v->row[i].issuer;
@@ -204,7 +207,8 @@ vd_rc brk_trust_replace(struct brk_trust *t, const struct brk_trust_row *row, vd
     return rc;
 }
 
-vd_rc brk_trust_suspend(struct brk_trust *t, const char *name, bool suspended, uint64_t version, vd_err *err)
+vd_rc brk_trust_suspend(struct brk_trust *t, const char *name, bool suspended, uint64_t version,
+                        vd_err *err)
 {
     vd_rc_ rc = VD_OK;
     (void)pthread_mutex_lock(&t->lock);
@@ -262,8 +266,8 @@ static vd_rc set_keys_locked(struct brk_trust *t, const struct brk_issuer *issue
     return VD_OK;
 }
 
-vd_rc brk_trust_set_keys(struct brk_trust *t, const struct brk_issuer *issuer, struct brk_keyset *keys,
-                         vd_err *err)
+vd_rc brk_trust_set_keys(struct brk_trust *t, const struct brk_issuer *issuer,
+                         struct brk_keyset *keys, vd_err *err)
 {
     VD_TRY(disjoint(t, keys, err));
     (void)pthread_mutex_lock(&t->lock);

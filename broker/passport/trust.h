@@ -1,6 +1,6 @@
-/* All trusted issuers with their keys, as one immutable view that is replaced as a whole. Each change of
- * keys, of an entry or of a suspension makes a new view with the next epoch; verified passports are
- * remembered with the epoch they were checked in, so that they die with it. */
+/* All trusted issuers with their keys, as one immutable view that is replaced as a whole. Each
+ * change of keys, of an entry or of a suspension makes a new view with the next epoch; verified
+ * passports are remembered with the epoch they were checked in, so that they die with it. */
 #pragma once
 
 #include "broker/passport/issuer.h"
@@ -13,9 +13,9 @@ struct brk_trust; /* thread safe */
 struct brk_trust_cfg {
     const struct vd_limits *limits;
     struct vd_clock clock;
-    struct vd_log *log;            /* may be NULL */
-    const struct vd_auth *auth;    /* administrators' keys must be others; may be NULL in tests */
-    const char *const *audience;   /* [accept] audience; lives with the trust */
+    struct vd_log *log;          /* may be NULL */
+    const struct vd_auth *auth;  /* administrators' keys must be others; may be NULL in tests */
+    const char *const *audience; /* [accept] audience; lives with the trust */
     size_t n_audience;
     bool allow_rsa1_5;
 };
@@ -44,18 +44,20 @@ const struct brk_trust_row *brk_trust_by_name(const struct brk_trust_view *v, co
 const struct brk_trust_row *brk_trust_by_issuer(const struct brk_trust_view *v, const char *issuer);
 uint64_t brk_trust_epoch(const struct brk_trust *t);
 
-/* A new entry. References of `row` are taken over on success. VD_E_SETTING when its name or issuer is
- * taken or one of its keys belongs to an administrator. */
+/* A new entry. References of `row` are taken over on success. VD_E_SETTING when its name or issuer
+ * is taken or one of its keys belongs to an administrator. */
 vd_rc brk_trust_add(struct brk_trust *t, const struct brk_trust_row *row, vd_err *err);
 /* The same for an entry of that name, which must exist. */
 vd_rc brk_trust_replace(struct brk_trust *t, const struct brk_trust_row *row, vd_err *err);
 /* Would brk_trust_add (or replace) take it? For handlers, before they store. */
 vd_rc brk_trust_check(struct brk_trust *t, const struct brk_trust_row *row, vd_err *err);
-vd_rc brk_trust_suspend(struct brk_trust *t, const char *name, bool suspended, uint64_t version, vd_err *err);
+vd_rc brk_trust_suspend(struct brk_trust *t, const char *name, bool suspended, uint64_t version,
+                        vd_err *err);
 vd_rc brk_trust_remove(struct brk_trust *t, const char *name, vd_err *err);
-/* New keys of a URL, if the entry is still this one. Same keys: nothing changes, the epoch neither. */
-vd_rc brk_trust_set_keys(struct brk_trust *t, const struct brk_issuer *issuer, struct brk_keyset *keys,
-                         vd_err *err);
+/* New keys of a URL, if the entry is still this one. Same keys: nothing changes, the epoch neither.
+ */
+vd_rc brk_trust_set_keys(struct brk_trust *t, const struct brk_issuer *issuer,
+                         struct brk_keyset *keys, vd_err *err);
 
 /* Starts the thread that keeps the key sets of URLs fresh. */
 vd_rc brk_trust_start(struct brk_trust *t, vd_err *err);
@@ -65,9 +67,9 @@ vd_rc brk_trust_start(struct brk_trust *t, vd_err *err);
 enum { BRK_REFRESH_INTERVAL = 10, BRK_REFRESH_WAIT = 3 };
 bool brk_trust_want_keys(struct brk_trust *t, struct brk_issuer *issuer);
 
-/* A token to an accepted passport: from the cache if it was accepted under the present keys and is still
- * alive, else by the whole check. VD_E_NO_PASSPORT, VD_E_PASSPORT and its kin, VD_E_ISSUER_SUSPENDED,
- * VD_E_UNAVAILABLE (keys were never fetched). A new reference. */
+/* A token to an accepted passport: from the cache if it was accepted under the present keys and is
+ * still alive, else by the whole check. VD_E_NO_PASSPORT, VD_E_PASSPORT and its kin,
+ * VD_E_ISSUER_SUSPENDED, VD_E_UNAVAILABLE (keys were never fetched). A new reference. */
 vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, vd_err *err);
 
 struct brk_trust_stats {

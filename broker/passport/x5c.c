@@ -106,7 +106,8 @@ static vd_rc name_check(const struct brk_issuer *issuer, const struct vd_cert *l
     if (vd_cert_subject_cn(leaf, &cn, NULL).code == VD_E_OK &&
         vd_span_eq_str(vd_buf_span(&cn), issuer->leaf_name))
         return VD_OK;
-    return vd_fail(err, VD_E_PASSPORT_KEY, "the leaf certificate is not named %s", issuer->leaf_name);
+    return vd_fail(err, VD_E_PASSPORT_KEY, "the leaf certificate is not named %s",
+                   issuer->leaf_name);
 }
 
 static vd_rc chain_check(const struct brk_issuer *issuer, const struct chain *c,

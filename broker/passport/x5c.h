@@ -1,6 +1,7 @@
-/* Passports whose header carries a certificate chain (x5c inside jwk, spec/wire.md 3.5): the leaf's key
- * must be the jwk itself, the leaf must have the configured name, and the chain must end at a certificate
- * of the issuer's CA file. Chains that held are remembered for a while by their digest. */
+/* Passports whose header carries a certificate chain (x5c inside jwk, spec/wire.md 3.5): the leaf's
+ * key must be the jwk itself, the leaf must have the configured name, and the chain must end at a
+ * certificate of the issuer's CA file. Chains that held are remembered for a while by their digest.
+ */
 #pragma once
 
 #include "broker/passport/issuer.h"

@@ -136,6 +136,7 @@
       "Plugin internal error")                                                                     \
     X(RESOURCE_PATH, 222, "secret.path", 404, "PluginInternalError", 404, "Plugin internal error") \
     X(DENIED_AS_401, 223, "policy.deny-401", 401, "PolicyDeny", 401, "Access denied by policy")    \
+    X(POLICY_FAILED_AS_401, 224, "policy.evaluation-401", 401, "PolicyEngineError", 401, "Policy engine error: Failed to eval policy") \
     /* 300-399: requests and routing */                                                            \
     X(BAD_PATH, 300, "request.path", 404, "InvalidRequestPath", 404, "no such path")               \
     X(METHOD, 301, "request.method", 405, "InvalidRequestPath", 405,                               \
