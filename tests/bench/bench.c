@@ -1,0 +1,384 @@
+/* vd_bench: what each flow costs, as a ratio to the floor of the same run (docs/performance.md says
+ * how the floors are made up). usage: vd_bench --bin DIR [--json FILE] [--seconds N] [--flow NAME]
+ * [--connections N] */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/base/secret.h"
+#include "shared/codec/b64.h"
+#include "shared/codec/json.h"
+#include "tests/bench/guest.h"
+
+enum { ATTESTS = 6000 };
+
+struct options {
+    const char *bin;
+    const char *json;
+    const char *flow;
+    double seconds;
+    unsigned connections;
+};
+
+struct report {
+    const struct options *opt;
+    struct bench *bench;
+    struct floors floors;
+    vd_buf json;
+    vd_jw w;
+    int failures;
+};
+
+static bool wanted(const struct report *r, const char *flow)
+{
+    return !r->opt->flow || strcmp(r->opt->flow, flow) == 0;
+}
+
+static void line(struct report *r, const char *flow, const struct load_result *l, double floor_us,
+                 double goal)
+{
+    double each = l->rate > 0 ? 1e6 / l->rate : 0;
+    double ratio = each > 0 ? floor_us / each : 0;
+    printf(
+        "%-26s %9.0f/s  p50 %7.0f us  p99 %7.0f us  floor %6.0f us  ratio %5.2f  goal %4.2f  %s\n",
+        flow, l->rate, l->p50_us, l->p99_us, floor_us, ratio, goal, ratio >= goal ? "ok" : "BELOW");
+    vd_jw_obj(&r->w);
+    vd_jw_kstr(&r->w, "flow", flow);
+    vd_jw_key(&r->w, "rate");
+    vd_buf_printf(&r->json, "%.1f", l->rate);
+    r->w.after_key = false;
+    vd_jw_ku64(&r->w, "p50_us", (uint64_t)l->p50_us);
+    vd_jw_ku64(&r->w, "p99_us", (uint64_t)l->p99_us);
+    vd_jw_key(&r->w, "floor_us");
+    vd_buf_printf(&r->json, "%.1f", floor_us);
+    r->w.after_key = false;
+    vd_jw_key(&r->w, "ratio");
+    vd_buf_printf(&r->json, "%.3f", ratio);
+    r->w.after_key = false;
+    vd_jw_ku64(&r->w, "answers", l->done);
+    vd_jw_ku64(&r->w, "not_200", l->failed);
+    vd_jw_end(&r->w);
+    if (l->failed > 0) {
+        printf("%-26s %zu answers were not 200\n", "", l->failed);
+        r->failures++;
+    }
+    (void)fflush(stdout);
+}
+
+struct same {
+    vd_buf request;
+};
+
+static vd_span same_request(void *ctx, size_t i)
+{
+    (void)i;
+    return vd_buf_span(&((struct same *)ctx)->request);
+}
+
+/* The same request over and over for the measured time, after a warm-up. */
+static bool repeat(struct report *r, uint16_t port, struct same *s, struct load_result *ret)
+{
+    struct load l = { .port = port,
+                      .connections = r->opt->connections,
+                      .seconds = 0.5,
+                      .request = same_request,
+                      .ctx = s };
+    if (!load_run(&l, ret))
+        return false;
+    l.seconds = r->opt->seconds;
+    return load_run(&l, ret);
+}
+
+/* Share of one synced append: the records of all connections go into one commit. */
+static double sync_share(const struct report *r)
+{
+    return r->floors.sync_us / r->opt->connections;
+}
+
+static bool flow_exchange(struct report *r)
+{
+    struct same s = { vd_buf_of(4096) };
+    struct load_result l;
+    vd_buf_str(&s.request, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    bool ok = repeat(r, r->bench->issuer.guest, &s, &l) && l.rate > 0;
+    vd_buf_done(&s.request);
+    r->floors.exchange_us = ok ? 1e6 / l.rate : 0;
+    if (ok)
+        line(r, "bare exchange (/healthz)", &l, r->floors.exchange_us, 0);
+    return ok;
+}
+
+static bool flow_auth(struct report *r)
+{
+    if (!wanted(r, "auth"))
+        return true;
+    struct same s = { vd_buf_of(4096) };
+    struct load_result l;
+    http_post(&s.request, "/kbs/v0/auth", VD_SPAN_NONE, guest_auth_body(GUEST_SAMPLE));
+    bool ok = repeat(r, r->bench->issuer.guest, &s, &l);
+    vd_buf_done(&s.request);
+    if (ok)
+        line(r, "auth", &l, r->floors.exchange_us, 0.5);
+    return ok;
+}
+
+static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
+                        const struct sim_pki *pki, double floor_us, double goal)
+{
+    if (!wanted(r, name))
+        return true;
+    struct guest g;
+    struct requests requests = { 0 };
+    double start = now_us();
+    bool ok = guest_init(&g, tee, pki, VD_KTY_P256) &&
+              guest_prepare(&g, r->bench->issuer.guest, ATTESTS, &requests);
+    double prepared = (now_us() - start) / 1e6;
+    struct load l = { .port = r->bench->issuer.guest,
+                      .connections = r->opt->connections,
+                      .requests = ATTESTS,
+                      .request = requests_at,
+                      .ctx = &requests };
+    struct load_result result;
+    ok = ok && load_run(&l, &result);
+    requests_done(&requests);
+    guest_done(&g);
+    if (!ok)
+        return false;
+    line(r, name, &result, floor_us, goal);
+    printf("%-26s challenges and evidence for %d attests were made in %.1f s before\n", "", ATTESTS,
+           prepared);
+    return true;
+}
+
+static bool read_source(const struct report *r, const char *name, vd_buf *ret)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/%s", r->bench->source, name);
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        (void)fprintf(stderr, "vd_bench: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    *ret = vd_buf_of(1u << 20);
+    uint8_t *at = vd_buf_reserve(ret, 1u << 19);
+    ret->n = at ? fread(at, 1, 1u << 19, f) : 0;
+    (void)fclose(f);
+    return ret->n > 0;
+}
+
+static bool flow_rest(struct report *r)
+{
+    if (!wanted(r, "rest"))
+        return true;
+    VD_AUTO_BUF evidence = vd_buf_of(0);
+    VD_AUTO_BUF body = vd_buf_of(1u << 20);
+    struct same s = { vd_buf_of(2u << 20) };
+    struct load_result l;
+    if (!read_source(r, "tests/vectors/snp/trustee/e2e-evidence.json", &evidence))
+        return false;
+    vd_buf_str(&body, "{\"verification_requests\":[{\"tee\":\"snp\",\"evidence\":\"");
+    vd_b64_encode(vd_buf_span(&evidence), VD_B64_URL, &body);
+    vd_buf_str(&body, "\"}],\"policy_ids\":[]}");
+    http_post(&s.request, "/attestation", VD_SPAN_NONE, vd_buf_span(&body));
+    bool ok = repeat(r, r->bench->issuer.guest, &s, &l);
+    vd_buf_done(&s.request);
+    const struct floors *f = &r->floors;
+    if (ok)
+        line(r, "rest genoa", &l,
+             f->exchange_us + f->p384_verify_us + f->p256_sign_us + f->policy_snp_us +
+                 sync_share(r),
+             0.65);
+    return ok;
+}
+
+static bool admin_post(struct report *r, uint16_t port, const char *path, vd_span body)
+{
+    VD_AUTO_BUF token = vd_buf_of(16384);
+    VD_AUTO_BUF fields = vd_buf_of(32768);
+    VD_AUTO_BUF answer = vd_buf_of(65536);
+    if (!admin_token(r->bench, &token))
+        return false;
+    vd_buf_printf(&fields, "Authorization: Bearer %s\r\n", vd_buf_cstr(&token));
+    int status = call(port, "POST", path, vd_buf_cstr(&fields), body, &answer);
+    if (status != 200)
+        (void)fprintf(stderr, "vd_bench: POST %s: %d %.*s\n", path, status, (int)answer.n,
+                      (const char *)answer.p);
+    return status == 200;
+}
+
+static bool post_policy(struct report *r, uint16_t port, const char *path, const char *id,
+                        const char *file)
+{
+    VD_AUTO_BUF text = vd_buf_of(0);
+    VD_AUTO_BUF body = vd_buf_of(1u << 20);
+    if (!read_source(r, file, &text))
+        return false;
+    vd_buf_printf(&body, "{\"type\":\"rego\",\"policy_id\":\"%s\",\"policy\":\"", id);
+    vd_b64_encode(vd_buf_span(&text), VD_B64_URL, &body);
+    vd_buf_str(&body, "\"}");
+    return admin_post(r, port, path, vd_buf_span(&body));
+}
+
+/* The quickstart policies, one reference value and one secret: what a release needs. */
+static bool prepare_release(struct report *r)
+{
+    VD_AUTO_BUF hex = vd_buf_of(256);
+    VD_AUTO_BUF values = vd_buf_of(1024);
+    VD_AUTO_BUF body = vd_buf_of(4096);
+    guest_measurement(&hex);
+    vd_buf_printf(&values, "{\"snp_launch_measurement\":[\"%s\"]}", vd_buf_cstr(&hex));
+    vd_buf_str(&body, "{\"version\":\"0.1.0\",\"type\":\"sample\",\"payload\":\"");
+    vd_b64_encode(vd_buf_span(&values), VD_B64_STD, &body);
+    vd_buf_str(&body, "\"}");
+    const struct bench *b = r->bench;
+    return admin_post(r, b->issuer.guest, "/kbs/v0/reference-value", vd_buf_span(&body)) &&
+           post_policy(r, b->issuer.guest, "/kbs/v0/attestation-policy", "default_cpu",
+                       "examples/quickstart/issuer-policy.rego") &&
+           post_policy(r, b->broker.guest, "/kbs/v0/resource-policy", "resource-policy",
+                       "examples/quickstart/release-policy.rego") &&
+           admin_post(r, b->broker.guest, "/kbs/v0/resource/bench/key/1",
+                      VD_LIT("a secret of thirty-two bytes....."));
+}
+
+static bool flow_release(struct report *r, const char *name, enum vd_kty kty,
+                         const struct sim_pki *pki, double operation_us, double goal)
+{
+    if (!wanted(r, name))
+        return true;
+    struct guest g;
+    VD_AUTO_BUF passport = vd_buf_of(131072);
+    struct same s = { vd_buf_of(262144) };
+    struct load_result l;
+    bool ok = guest_init(&g, GUEST_SNP, pki, kty) &&
+              guest_passport(&g, r->bench->issuer.guest, &passport);
+    vd_buf_printf(&s.request,
+                  "GET /kbs/v0/resource/bench/key/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: "
+                  "Bearer %s\r\n\r\n",
+                  ok ? vd_buf_cstr(&passport) : "");
+    ok = ok && repeat(r, r->bench->broker.guest, &s, &l);
+    vd_buf_done(&s.request);
+    guest_done(&g);
+    if (ok)
+        line(r, name, &l,
+             r->floors.exchange_us + operation_us + r->floors.policy_release_us + sync_share(r),
+             goal);
+    return ok;
+}
+
+static void print_floors(const struct floors *f)
+{
+    printf("floors of this run (us): P-256 sign %.1f, P-256 key and agreement %.1f, P-384 verify "
+           "%.1f, RSA-2048 public "
+           "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, release "
+           "policy %.1f, synced append %.1f\n",
+           f->p256_sign_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us, f->mlkem_us,
+           f->policy_sample_us, f->policy_snp_us, f->policy_release_us, f->sync_us);
+}
+
+static bool flows(struct report *r, const struct sim_pki *pki)
+{
+    const struct floors *f = &r->floors;
+    if (!flow_exchange(r) || !flow_auth(r))
+        return false;
+    double mint = f->exchange_us + f->p256_sign_us + sync_share(r);
+    return flow_attest(r, "sample attest", GUEST_SAMPLE, NULL, mint + f->policy_sample_us, 0.5) &&
+           flow_attest(r, "snp attest", GUEST_SNP, pki, mint + f->p384_verify_us + f->policy_snp_us,
+                       0.65) &&
+           flow_rest(r) && prepare_release(r) &&
+           flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
+           flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
+           flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0);
+}
+
+static bool save_json(const struct report *r)
+{
+    if (!r->opt->json)
+        return true;
+    FILE *out = fopen(r->opt->json, "wb");
+    if (!out)
+        return false;
+    bool ok = fwrite(r->json.p, 1, r->json.n, out) == r->json.n;
+    return fclose(out) == 0 && ok;
+}
+
+static int measure(struct report *r)
+{
+    struct bench *b = r->bench;
+    char pki_dir[512];
+    (void)snprintf(pki_dir, sizeof pki_dir, "%s/pki", b->dir);
+    printf("making keys of a simulated SEV-SNP platform\n");
+    VD_AUTO(sim_pki_free) struct sim_pki *pki = sim_pki_load(pki_dir, SIM_MILAN);
+    b->roots = sim_pki_roots(pki);
+    if (!floors_measure(b->source, b->dir, &r->floors) || !servers_start(b))
+        return 1;
+    size_t idle = rss_kib(b->issuer.pid) + rss_kib(b->broker.pid);
+    double ready =
+        b->issuer.ready_ms > b->broker.ready_ms ? b->issuer.ready_ms : b->broker.ready_ms;
+    printf("%u connections, server on core %d, client on core %d; idle: %zu KiB together (goal "
+           "40960); ready after %.0f ms\n",
+           r->opt->connections, b->core_server, b->core_client, idle, ready);
+    print_floors(&r->floors);
+    vd_jw_obj(&r->w);
+    vd_jw_ku64(&r->w, "rss_idle_kib", idle);
+    vd_jw_ku64(&r->w, "ready_ms", (uint64_t)ready);
+    vd_jw_ku64(&r->w, "connections", r->opt->connections);
+    vd_jw_key(&r->w, "flows");
+    vd_jw_arr(&r->w);
+    bool ok = flows(r, pki);
+    vd_jw_end(&r->w);
+    vd_jw_end(&r->w);
+    printf("after the run: issuer %zu KiB, broker %zu KiB\n", rss_kib(b->issuer.pid),
+           rss_kib(b->broker.pid));
+    servers_stop(b);
+    return ok && save_json(r) && r->failures == 0 ? 0 : 1;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--bin") == 0)
+            o->bin = argv[i + 1];
+        else if (strcmp(argv[i], "--json") == 0)
+            o->json = argv[i + 1];
+        else if (strcmp(argv[i], "--flow") == 0)
+            o->flow = argv[i + 1];
+        else if (strcmp(argv[i], "--seconds") == 0)
+            o->seconds = strtod(argv[i + 1], NULL);
+        else if (strcmp(argv[i], "--connections") == 0)
+            o->connections = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        else
+            return false;
+    }
+    return argc % 2 == 1 && o->bin && o->seconds > 0 && o->connections > 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = { .seconds = 3, .connections = 8 };
+    if (!parse(argc, argv, &o)) {
+        (void)fprintf(stderr, "usage: vd_bench --bin DIR [--json FILE] [--seconds N] [--flow NAME] "
+                              "[--connections N]\n");
+        return 1;
+    }
+    if (vd_base_init(NULL).code != VD_E_OK)
+        return 1;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct bench b = { .bin = o.bin,
+                       .source = VD_SOURCE_DIR,
+                       .core_server = cores > 1 ? 0 : -1,
+                       .core_client = cores > 1 ? 1 : -1 };
+    const char *base = secure_getenv("TMPDIR");
+    (void)snprintf(b.dir, sizeof b.dir, "%.200s/vidimus-bench-XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(b.dir))
+        return 1;
+    struct report r = { .opt = &o, .bench = &b, .json = vd_buf_of(1u << 20) };
+    r.w = vd_jw_of(&r.json);
+    int code = measure(&r);
+    servers_stop(&b);
+    vd_buf_done(&r.json);
+    printf(code == 0 ? "files: %s\n" : "failed; files: %s\n", b.dir);
+    return code;
+}
