@@ -48,6 +48,14 @@ static vd_rc check_config(const struct vd_program *p, const struct vd_options *o
     return VD_OK;
 }
 
+/* There are no built-in roles; these three fit the routes of both programs. */
+static const char proposed_roles[] =
+    "\n# Three roles to begin with: the owner of the server, who reads only, and what the tool "
+    "kbs-client needs.\n"
+    "#[[admin.role]]\n#name = \"owner\"\n#allow = [\"* /*\"]\n"
+    "#[[admin.role]]\n#name = \"auditor\"\n#allow = [\"GET /api/v1/*\", \"GET /metrics\"]\n"
+    "#[[admin.role]]\n#name = \"kbs-client\"\n#allow = [\"* /kbs/v0/*\"]\n";
+
 static vd_rc config_default(const struct vd_program *p, const struct vd_options *o, vd_err *err)
 {
     (void)o;
@@ -56,6 +64,7 @@ static vd_rc config_default(const struct vd_program *p, const struct vd_options 
     tables_of(p, tables, n);
     VD_AUTO_BUF out = vd_buf_of(1u << 20);
     vd_config_default(p->program, tables, n, 2, &out);
+    vd_buf_str(&out, proposed_roles);
     VD_TRY(vd_buf_check(&out, err));
     if (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0)
         return vd_fail(err, VD_E_FILE, "standard output cannot be written");
