@@ -3,6 +3,8 @@
 #include "broker/api/app.h"
 #include "shared/program/objects.h"
 
+enum { FIELDS_MAX = 128 };
+
 static vd_rc name_ok(vd_span name, vd_err *err)
 {
     /* A stored policy that nothing evaluates would be a trap. */
@@ -69,11 +71,32 @@ vd_rc brk_policies_version_route(const struct vd_req *req, struct vd_resp *resp,
     return vd_objects_version(&kind, id, req->param[1], req, resp, err);
 }
 
+/* If-Match: "0" replaces the built-in policy: for the store that is a creation. */
+static vd_rc as_creation(const struct vd_req *req, struct vd_req *ret, struct vd_field *field, size_t max,
+                         vd_err *err)
+{
+    if (req->n_field > max)
+        return vd_fail(err, VD_E_SETTING, "too many header fields");
+    *ret = *req;
+    for (size_t i = 0; i < req->n_field; i++) {
+        field[i] = req->field[i];
+        if (vd_span_eq_str(field[i].value, "\"0\""))
+            field[i] = (struct vd_field){ VD_LIT("If-None-Match"), VD_LIT("*") };
+    }
+    ret->field = field;
+    return VD_OK;
+}
+
 vd_rc brk_policies_put_route(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
     char id[64];
+    struct vd_req creation;
+    struct vd_field field[FIELDS_MAX];
     VD_TRY(id_of(req, id, err));
-    return vd_objects_put(&kind, id, req, resp, err);
+    if (!vd_span_eq_str(vd_req_field(req, "If-Match"), "\"0\""))
+        return vd_objects_put(&kind, id, req, resp, err);
+    VD_TRY(as_creation(req, &creation, field, FIELDS_MAX, err));
+    return vd_objects_put(&kind, id, &creation, resp, err);
 }
 
 vd_rc brk_policies_delete_route(const struct vd_req *req, struct vd_resp *resp, vd_err *err)

@@ -2,50 +2,46 @@
  * wins. */
 #include "broker/api/app.h"
 
-#define R "/kbs/v0/resource"
-#define API "/api/v1"
-#define RESOURCE "/{repo}/{type}/{tag}"
-
 /* clang-format off */
 const struct vd_route brk_guest_routes[] = {
-    /* method     pattern                  guard        body                  shape         lane       handler */
-    { VD_GET,    R RESOURCE,              VD_PASSPORT, VD_NO_BODY,           VD_SHAPE_KBS, VD_WORK,   brk_resource_get },
-    { VD_POST,   R RESOURCE,              VD_ADMIN,    VD_BODY(secret_body), VD_SHAPE_KBS, VD_WORK,   brk_resource_post },
-    { VD_DELETE, R RESOURCE,              VD_ADMIN,    VD_NO_BODY,           VD_SHAPE_KBS, VD_WORK,   brk_resource_delete },
-    { VD_PUT,    R RESOURCE,              VD_OPEN,     VD_BODY(auth_body),   VD_SHAPE_KBS, VD_INLINE, brk_resource_put },
-    { VD_GET,    R "/*",                  VD_OPEN,     VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_resource_bad_path },
-    { VD_POST,   R "/*",                  VD_OPEN,     VD_BODY(auth_body),   VD_SHAPE_KBS, VD_INLINE, brk_resource_bad_path },
-    { VD_DELETE, R "/*",                  VD_OPEN,     VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_resource_bad_path },
-    { VD_GET,    R,                       VD_OPEN,     VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_resource_bad_path },
-    { VD_GET,    "/kbs/v0/resource-policy", VD_ADMIN,  VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_resource_policy_list },
-    { VD_POST,   "/kbs/v0/resource-policy", VD_ADMIN,  VD_BODY(policy_body), VD_SHAPE_KBS, VD_WORK,   brk_resource_policy_set },
-    { VD_POST,   "/kbs/v0/auth",          VD_OPEN,     VD_BODY(auth_body),   VD_SHAPE_KBS, VD_RELAY,  brk_relay_auth },
-    { VD_POST,   "/kbs/v0/attest",        VD_SESSION,  VD_BODY(attest_body), VD_SHAPE_KBS, VD_RELAY,  brk_relay_attest },
-    { VD_GET,    "/kbs/v0/*",             VD_OPEN,     VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_no_plugin },
-    { VD_POST,   "/kbs/v0/*",             VD_OPEN,     VD_BODY(auth_body),   VD_SHAPE_KBS, VD_INLINE, brk_no_plugin },
-    { VD_PUT,    "/kbs/v0/*",             VD_OPEN,     VD_BODY(auth_body),   VD_SHAPE_KBS, VD_INLINE, brk_no_plugin },
-    { VD_DELETE, "/kbs/v0/*",             VD_OPEN,     VD_NO_BODY,           VD_SHAPE_KBS, VD_INLINE, brk_no_plugin },
-    { VD_GET,    "/healthz",              VD_OPEN,     VD_NO_BODY,           VD_SHAPE_TEXT, VD_INLINE, vd_healthz },
+    /* method    pattern                                          who may      body limit             error shape      lane       handler */
+    { VD_GET,    "/kbs/v0/resource/{repo}/{type}/{tag}",          VD_PASSPORT, VD_NO_BODY,            VD_SHAPE_KBS,    VD_WORK,   brk_resource_get },
+    { VD_POST,   "/kbs/v0/resource/{repo}/{type}/{tag}",          VD_ADMIN,    VD_BODY(secret_body),  VD_SHAPE_KBS,    VD_WORK,   brk_resource_post },
+    { VD_DELETE, "/kbs/v0/resource/{repo}/{type}/{tag}",          VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_KBS,    VD_WORK,   brk_resource_delete },
+    { VD_PUT,    "/kbs/v0/resource/{repo}/{type}/{tag}",          VD_OPEN,     VD_BODY(auth_body),    VD_SHAPE_KBS,    VD_INLINE, brk_resource_put },
+    { VD_GET,    "/kbs/v0/resource/*",                            VD_OPEN,     VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_resource_bad_path },
+    { VD_POST,   "/kbs/v0/resource/*",                            VD_OPEN,     VD_BODY(auth_body),    VD_SHAPE_KBS,    VD_INLINE, brk_resource_bad_path },
+    { VD_DELETE, "/kbs/v0/resource/*",                            VD_OPEN,     VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_resource_bad_path },
+    { VD_GET,    "/kbs/v0/resource",                              VD_OPEN,     VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_resource_bad_path },
+    { VD_GET,    "/kbs/v0/resource-policy",                       VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_resource_policy_list },
+    { VD_POST,   "/kbs/v0/resource-policy",                       VD_ADMIN,    VD_BODY(policy_body),  VD_SHAPE_KBS,    VD_WORK,   brk_resource_policy_set },
+    { VD_POST,   "/kbs/v0/auth",                                  VD_OPEN,     VD_BODY(auth_body),    VD_SHAPE_KBS,    VD_RELAY,  brk_relay_auth },
+    { VD_POST,   "/kbs/v0/attest",                                VD_SESSION,  VD_BODY(attest_body),  VD_SHAPE_KBS,    VD_RELAY,  brk_relay_attest },
+    { VD_GET,    "/kbs/v0/*",                                     VD_OPEN,     VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_no_plugin },
+    { VD_POST,   "/kbs/v0/*",                                     VD_OPEN,     VD_BODY(auth_body),    VD_SHAPE_KBS,    VD_INLINE, brk_no_plugin },
+    { VD_PUT,    "/kbs/v0/*",                                     VD_OPEN,     VD_BODY(auth_body),    VD_SHAPE_KBS,    VD_INLINE, brk_no_plugin },
+    { VD_DELETE, "/kbs/v0/*",                                     VD_OPEN,     VD_NO_BODY,            VD_SHAPE_KBS,    VD_INLINE, brk_no_plugin },
+    { VD_GET,    "/healthz",                                      VD_OPEN,     VD_NO_BODY,            VD_SHAPE_TEXT,   VD_INLINE, vd_healthz },
 };
 const size_t brk_guest_routes_n = sizeof brk_guest_routes / sizeof *brk_guest_routes;
 
 const struct vd_route brk_admin_routes[] = {
-    /* method     pattern                                       guard     body                  shape            lane     handler */
-    { VD_GET,    API "/trusted-issuers",                       VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_issuers_list },
-    { VD_GET,    API "/trusted-issuers/{name}",                VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_issuers_get },
-    { VD_PUT,    API "/trusted-issuers/{name}",                VD_ADMIN, VD_BODY(refvalue_body), VD_SHAPE_NATIVE, VD_WORK, brk_issuers_put },
-    { VD_DELETE, API "/trusted-issuers/{name}",                VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_issuers_delete },
-    { VD_GET,    API "/release-policies",                      VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_policies_list_route },
-    { VD_GET,    API "/release-policies/{id}",                 VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_policies_get_route },
-    { VD_GET,    API "/release-policies/{id}/versions",        VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_policies_history_route },
-    { VD_GET,    API "/release-policies/{id}/versions/{n}",    VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_policies_version_route },
-    { VD_PUT,    API "/release-policies/{id}",                 VD_ADMIN, VD_BODY(policy_body), VD_SHAPE_NATIVE, VD_WORK, brk_policies_put_route },
-    { VD_DELETE, API "/release-policies/{id}",                 VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_policies_delete_route },
-    { VD_GET,    API "/secrets",                               VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_secrets_list },
-    { VD_GET,    API "/secrets" RESOURCE,                      VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_secrets_get },
-    { VD_GET,    API "/secrets" RESOURCE "/versions",          VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_secrets_history },
-    { VD_PUT,    API "/secrets" RESOURCE,                      VD_ADMIN, VD_BODY(secret_body), VD_SHAPE_NATIVE, VD_WORK, brk_secrets_put },
-    { VD_DELETE, API "/secrets" RESOURCE,                      VD_ADMIN, VD_NO_BODY,           VD_SHAPE_NATIVE, VD_WORK, brk_secrets_delete },
+    /* method    pattern                                          who may      body limit             error shape      lane       handler */
+    { VD_GET,    "/api/v1/trusted-issuers",                       VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_list },
+    { VD_GET,    "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_get },
+    { VD_PUT,    "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_BODY(refvalue_body), VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_put },
+    { VD_DELETE, "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_delete },
+    { VD_GET,    "/api/v1/release-policies",                      VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_list_route },
+    { VD_GET,    "/api/v1/release-policies/{id}",                 VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_get_route },
+    { VD_GET,    "/api/v1/release-policies/{id}/versions",        VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_history_route },
+    { VD_GET,    "/api/v1/release-policies/{id}/versions/{n}",    VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_version_route },
+    { VD_PUT,    "/api/v1/release-policies/{id}",                 VD_ADMIN,    VD_BODY(policy_body),  VD_SHAPE_NATIVE, VD_WORK,   brk_policies_put_route },
+    { VD_DELETE, "/api/v1/release-policies/{id}",                 VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_delete_route },
+    { VD_GET,    "/api/v1/secrets",                               VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_secrets_list },
+    { VD_GET,    "/api/v1/secrets/{repo}/{type}/{tag}",           VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_secrets_get },
+    { VD_GET,    "/api/v1/secrets/{repo}/{type}/{tag}/versions",  VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_secrets_history },
+    { VD_PUT,    "/api/v1/secrets/{repo}/{type}/{tag}",           VD_ADMIN,    VD_BODY(secret_body),  VD_SHAPE_NATIVE, VD_WORK,   brk_secrets_put },
+    { VD_DELETE, "/api/v1/secrets/{repo}/{type}/{tag}",           VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_secrets_delete },
 };
 const size_t brk_admin_routes_n = sizeof brk_admin_routes / sizeof *brk_admin_routes;
 /* clang-format on */
