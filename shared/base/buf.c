@@ -23,11 +23,13 @@ void vd_buf_reset(vd_buf *b)
 {
     b->n = 0;
     b->bad = false;
+    b->over = false;
 }
 
 uint8_t *vd_buf_reserve(vd_buf *b, size_t n)
 {
     if (b->bad || n > b->max || b->n > b->max - n) {
+        b->over = b->over || !b->bad;
         b->bad = true;
         return NULL;
     }
@@ -117,7 +119,7 @@ vd_rc vd_buf_check(const vd_buf *b, vd_err *err)
 {
     if (!b->bad)
         return VD_OK;
-    if (b->n >= b->max / 2 || b->max == 0)
+    if (b->over)
         return vd_fail(err, VD_E_TOO_LARGE, "more than %zu bytes", b->max);
     return vd_fail(err, VD_E_NOMEM, "buffer of %zu bytes (maximum %zu)", b->n, b->max);
 }

@@ -13,6 +13,7 @@ typedef struct {
     size_t cap;
     size_t max; /* bytes; appending beyond sets bad */
     bool bad;
+    bool over; /* bad because of the maximum, not of the memory */
 } vd_buf;
 
 /* An empty buffer that never grows above `max` bytes. Allocates nothing yet. */
