@@ -16,7 +16,7 @@ struct entry {
     struct iss_collateral_item *item; /* what is known, however old */
     int64_t pause_until;              /* no new search before; why: code and msg */
     vd_code code;
-    char msg[160];
+    char msg[240];
     bool flying;
     unsigned pins; /* pointers to it outside the table */
 };
