@@ -73,8 +73,8 @@ struct iss_appraise_in {
  * VD_E_POLICY_MISSING, VD_E_POLICY_RESULT, VD_E_POLICY_EVAL, VD_E_POLICY_BUDGET. */
 vd_rc iss_appraise(const struct iss_appraise_in *in, struct iss_appraisals *out, vd_err *err);
 
-/* The explanation that owners read: appends one JSON array, an element per appraisal:
- * {"submod","tee","status","policy","vector":{..},"findings":[{"rule","claim","observed","expected",
- * "nearest"}]}. Reference values that a policy asked for are compared with the claim that they are
- * about. */
+/* The explanation that owners read: appends one JSON array with an element per appraisal:
+ * {"submod","tee","status","policy","vector":{..},
+ *  "findings":[{"rule","claim","observed","expected","nearest"}]}.
+ * Reference values that a policy asked for are compared with the claim that they are about. */
 vd_rc iss_explain(const struct iss_appraisals *a, vd_buf *out, vd_err *err);

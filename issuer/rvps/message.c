@@ -1,5 +1,6 @@
-/* Registration messages {"version"?, "type", "payload"}: the payload is standard base64 of whatever the
- * extractor of that type reads. Extractors stand in one table; a type that is not in it is refused. */
+/* Registration messages {"version"?, "type", "payload"}: the payload is standard base64 of whatever
+ * the extractor of that type reads. Extractors stand in one table; a type that is not in it is
+ * refused. */
 #include "issuer/rvps/rvps_priv.h"
 
 #include "shared/codec/b64.h"

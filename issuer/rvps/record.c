@@ -1,5 +1,5 @@
-/* The stored form of a reference value: {"version","name","expiration","value"}, and what an upload makes
- * of it. Members and version are those of Trustee's reference value provider. */
+/* The stored form of a reference value: {"version","name","expiration","value"}, and what an upload
+ * makes of it. Members and version are those of Trustee's reference value provider. */
 #include "issuer/rvps/rvps_priv.h"
 
 #include <stdlib.h>

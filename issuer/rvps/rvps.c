@@ -1,6 +1,7 @@
-/* Lookups of reference values. The table holds what was read, known and unknown names alike, each with the
- * store's epoch of its reading; a write anywhere in the store makes every entry be read once again. The epoch
- * is taken before the row is read, so an entry is never newer than its mark. */
+/* Lookups of reference values. The table holds what was read, known and unknown names alike, each
+ * with the store's epoch of its reading; a write anywhere in the store makes every entry be read
+ * once again. The epoch is taken before the row is read, so an entry is never newer than its mark.
+ */
 #include "issuer/rvps/rvps.h"
 
 #include <pthread.h>
@@ -212,7 +213,8 @@ static void append_if_good(const struct iss_rvps *r, const struct entry *e, vd_b
 vd_rc iss_rvps_lookup(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err)
 {
     struct iss_rvps *r = ctx;
-    /* a name that could not have been set is unknown; a NUL would cut it short on its way to the store */
+    /* a name that could not have been set is unknown; a NUL would cut it short on its way to the
+     * store */
     if (name.n == 0 || name.n > ISS_REFVALUE_NAME_MAX || vd_span_find(name, 0) != name.n)
         return VD_OK;
     uint64_t epoch = r->store ? vd_store_epoch(r->store) : 0;

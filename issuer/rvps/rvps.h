@@ -1,7 +1,7 @@
 /* Reference values: what measurements and versions are expected to be. Objects of the store (kind
- * "reference-value"), any name, a JSON value, an expiry that is enforced: an expired value is unknown.
- * Lookups of policies are served from a bounded table of values read before, valid for the store's epoch,
- * so their cost does not grow with the number of values. */
+ * "reference-value"), any name, a JSON value, an expiry that is enforced: an expired value is
+ * unknown. Lookups of policies are served from a bounded table of values read before, valid for the
+ * store's epoch, so their cost does not grow with the number of values. */
 #pragma once
 
 #include "shared/base/auto.h"
@@ -17,15 +17,15 @@ struct iss_rvps; /* thread safe */
 
 vd_rc iss_rvps_new(struct vd_store *store, struct vd_clock clock, struct iss_rvps **ret,
                    vd_err *err);
-/* A fixed set without a store and without expiry, from a JSON object name -> value, or from a registration
- * message (`verify --refvalues FILE`). VD_E_REFVALUE_REFUSED. */
+/* A fixed set without a store and without expiry, from a JSON object name -> value, or from a
+ * registration message (`verify --refvalues FILE`). VD_E_REFVALUE_REFUSED. */
 vd_rc iss_rvps_fixed(vd_span json, const struct vd_limits *limits, struct iss_rvps **ret,
                      vd_err *err);
 void iss_rvps_free(struct iss_rvps *r);
 VD_DEFINE_CLEANUP(struct iss_rvps, iss_rvps_free)
 
-/* Answers query_reference_value (a vd_policy_lookup; ctx is the iss_rvps): appends the value, or nothing
- * when it is unknown or expired. */
+/* Answers query_reference_value (a vd_policy_lookup; ctx is the iss_rvps): appends the value, or
+ * nothing when it is unknown or expired. */
 vd_rc iss_rvps_lookup(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err);
 
 struct iss_refvalue {
@@ -51,9 +51,9 @@ struct iss_refvalue_set {
 void iss_refvalue_set_done(struct iss_refvalue_set *s);
 #define ISS_AUTO_REFVALUE_SET                                                                      \
     __attribute__((cleanup(iss_refvalue_set_done))) struct iss_refvalue_set
-/* A registration message {"version"?,"type","payload"}: the extractor `type` makes values of the payload.
- * `by` outlives the set. VD_E_REFVALUE_REFUSED: wrong shape, version other than 0.1.0, an extractor that
- * this program does not have. */
+/* A registration message {"version"?,"type","payload"}: the extractor `type` makes values of the
+ * payload. `by` outlives the set. VD_E_REFVALUE_REFUSED: wrong shape, version other than 0.1.0, an
+ * extractor that this program does not have. */
 vd_rc iss_rvps_message(vd_span json, const struct vd_limits *limits, const char *by, int64_t now,
                        struct iss_refvalue_set *ret, vd_err *err);
 /* One value (native API). expires 0: 12 months from now. */

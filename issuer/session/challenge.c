@@ -1,5 +1,6 @@
-/* Sealed challenges. Layout of the plaintext, version 1: version u8, protocol u8, hash u8, serial be64,
- * expires be64, tee length u8 + bytes, nonce length be16 + text, audiences u8, each length u8 + bytes. */
+/* Sealed challenges. Layout of the plaintext, version 1: version u8, protocol u8, hash u8, serial
+ * be64, expires be64, tee length u8 + bytes, nonce length be16 + text, audiences u8, each length u8
+ * + bytes. */
 #include "issuer/session/challenge.h"
 
 #include <stdlib.h>

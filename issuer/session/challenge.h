@@ -1,6 +1,6 @@
-/* Challenges of the KBS protocol (SHAPES section 5): the cookie kbs-session-id is a sealed token that holds
- * all there is to know about a conversation, so nothing is kept for it but one bit once it is spent. The
- * sealing key lives in memory only: a restart voids what is outstanding. */
+/* Challenges of the KBS protocol (SHAPES section 5): the cookie kbs-session-id is a sealed token
+ * that holds all there is to know about a conversation, so nothing is kept for it but one bit once
+ * it is spent. The sealing key lives in memory only: a restart voids what is outstanding. */
 #pragma once
 
 #include "issuer/session/ring.h"
@@ -38,8 +38,8 @@ void iss_challenge_nonce(struct iss_challenge *c);
 /* Gives c a serial and an expiry and appends the cookie's value. */
 vd_rc iss_challenge_issue(struct iss_challenges *s, struct iss_challenge *c, int64_t now,
                           vd_buf *ret_cookie, vd_err *err);
-/* Opens a cookie's value: VD_E_NO_SESSION (empty), VD_E_SESSION_BAD, VD_E_SESSION_EXPIRED, VD_E_SESSION_SPENT. Spends
- * nothing: for the guard that runs before a body is read. */
+/* Opens a cookie's value: VD_E_NO_SESSION (empty), VD_E_SESSION_BAD, VD_E_SESSION_EXPIRED,
+ * VD_E_SESSION_SPENT. Spends nothing: for the guard that runs before a body is read. */
 vd_rc iss_challenge_open(struct iss_challenges *s, vd_span cookie, int64_t now,
                          struct iss_challenge *ret, vd_err *err);
 /* Spends an opened challenge: VD_OK for exactly one caller, VD_E_SESSION_SPENT for all others. */

@@ -1,6 +1,6 @@
-/* The ring of spent challenges. All atomics are sequentially consistent: a spender that finds a bit clear
- * because its block was cleared for newer serials also sees, in the test after the fetch-or, how far the
- * newest serial has come, and is refused. */
+/* The ring of spent challenges. All atomics are sequentially consistent: a spender that finds a bit
+ * clear because its block was cleared for newer serials also sees, in the test after the fetch-or,
+ * how far the newest serial has come, and is refused. */
 #include "issuer/session/ring.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* One bit for each of the newest challenges: open or spent. Memory is fixed whatever the rate; a flood
- * shortens the lives of challenges and never makes one usable twice (SHAPES section 5). */
+/* One bit for each of the newest challenges: open or spent. Memory is fixed whatever the rate; a
+ * flood shortens the lives of challenges and never makes one usable twice (SHAPES section 5). */
 #pragma once
 
 #include <stdatomic.h>

@@ -1,0 +1,73 @@
+/* Settings of the issuer. One row a key: the parser, the commented default file and the
+ * documentation come from here (SHAPES section 2). */
+#include "issuer/config.h"
+
+#include "issuer/tee/tee.h"
+
+static const struct vd_setting own[] = {
+    { .key = "passport.issuer",
+      .type = VD_SET_STR,
+      .def = "vidimus-issuer",
+      .help = "Value of `iss` in passports. Brokers name it in their [[trusted_issuer]]; give each "
+              "issuer a "
+              "name of its own, an URL as a rule." },
+    { .key = "passport.lifetime",
+      .type = VD_SET_U64,
+      .def = "300",
+      .min = 10,
+      .max = VD_PASSPORT_SECONDS_MAX,
+      .help = "Life of a passport in seconds." },
+    { .key = "passport.alg",
+      .type = VD_SET_ENUM,
+      .def = "ES256",
+      .choices = "ES256 ES384 EdDSA",
+      .help = "Signature algorithm of passports. Trustee's verifiers know ES256 only." },
+    { .key = "passport.key_file",
+      .type = VD_SET_PATH,
+      .def = "/var/lib/vidimus/issuer/passport.key",
+      .help = "PEM file with the private key that signs passports; `init` makes it. It must not be "
+              "the key of "
+              "an administrator." },
+    { .key = "passport.cert_file",
+      .type = VD_SET_PATH,
+      .help = "PEM file with a certificate chain for that key, leaf first. It goes into passports "
+              "as x5c." },
+    { .key = "passport.event_logs",
+      .type = VD_SET_BOOL,
+      .def = "false",
+      .help = "Put whole event logs into passports. They make passports of 50 to 90 KB, which "
+              "guests and proxies "
+              "may not carry; policies see them in any case." },
+    { .key = "passport.max_bytes",
+      .type = VD_SET_U64,
+      .def = "49152",
+      .min = 4096,
+      .max = 65536,
+      .help = "A passport that would be larger is refused." },
+    { .key = "challenge.lifetime",
+      .type = VD_SET_U64,
+      .def = "300",
+      .min = 10,
+      .max = 900,
+      .help = "Seconds between /auth and /attest." },
+    { .key = "as.enabled",
+      .type = VD_SET_BOOL,
+      .def = "false",
+      .help = "Serve the attestation service's REST surface (/attestation, /challenge, /policy) on "
+              "the guest plane. "
+              "Its passports prove no freshness of ours and say so." },
+    { .key = "limits.relays",
+      .type = VD_SET_STRS,
+      .def = "[]",
+      .help = "Addresses of brokers that relay for their guests (IPv4 address, or IPv6 /64 as the "
+              "log shows it): "
+              "limits.relays_per_source counts for them." },
+};
+
+size_t iss_settings(struct vd_setting out[ISS_SETTINGS_MAX])
+{
+    const size_t n = sizeof own / sizeof own[0];
+    memcpy(out, own, sizeof own);
+    size_t more = iss_tee_settings(out + n, ISS_SETTINGS_MAX - n);
+    return n + more > ISS_SETTINGS_MAX ? 0 : n + more;
+}
