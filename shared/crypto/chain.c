@@ -41,14 +41,16 @@ static vd_rc refused(X509_STORE_CTX *ctx, vd_err *err)
 static void set_params(X509_STORE_CTX *ctx, const struct vd_chain_opts *opts)
 {
     X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
-    X509_VERIFY_PARAM_set_time(p, (time_t)opts->at);
     X509_VERIFY_PARAM_set_depth(p, opts->max_depth ? opts->max_depth : DEPTH_DEFAULT);
     X509_VERIFY_PARAM_set_auth_level(p, opts->security_level ? opts->security_level
                                                              : SECURITY_DEFAULT);
     unsigned long flags = X509_V_FLAG_CHECK_SS_SIGNATURE;
     if (opts->partial)
         flags |= X509_V_FLAG_PARTIAL_CHAIN;
-    if (!opts->check_time)
+    /* A time that is set wins over the flag that switches the check off: one or the other. */
+    if (opts->check_time)
+        X509_VERIFY_PARAM_set_time(p, (time_t)opts->at);
+    else
         flags |= X509_V_FLAG_NO_CHECK_TIME;
     (void)X509_VERIFY_PARAM_set_flags(p, flags);
 }
