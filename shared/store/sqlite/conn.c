@@ -35,6 +35,7 @@ static vd_code meaning(int code)
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* our statements are fixed: a table or column they need is gone */
         return VD_E_STORE_CORRUPT;
     case SQLITE_NOMEM:
         return VD_E_NOMEM;
