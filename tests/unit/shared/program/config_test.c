@@ -230,7 +230,8 @@ static void every_limit_can_be_lowered_and_raised_to_its_hard_value(void **state
             const char *const set[] = { text, NULL };
             VD_AUTO(vd_config_free) struct vd_config *c = NULL;
             vd_err err = { 0 };
-            assert_int_equal(load(*state, NULL, set, &c, &err).code, mode == 2 ? VD_E_CONFIG : VD_E_OK);
+            assert_int_equal(load(*state, NULL, set, &c, &err).code,
+                             mode == 2 ? VD_E_CONFIG : VD_E_OK);
             n++;
             if (mode == 2)
                 continue;
