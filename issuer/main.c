@@ -3,9 +3,15 @@
 #include "issuer/api/handlers.h"
 #include "issuer/api/routes.h"
 #include "issuer/config.h"
+#include "issuer/verify.h"
 
 extern const uint8_t iss_openapi[];
 extern const size_t iss_openapi_n;
+
+static const struct vd_verb verbs[] = {
+    { "verify", "checks one piece of evidence, without a server and without the network",
+      iss_verify_verb },
+};
 
 static const char *const state_keys[] = { "passport.key_file", NULL };
 
@@ -57,6 +63,8 @@ int main(int argc, char **argv)
         .admin_routes = iss_admin_routes,
         .n_admin_routes = iss_admin_routes_n,
         .session_guard = iss_session_guard,
+        .verbs = verbs,
+        .n_verbs = sizeof verbs / sizeof verbs[0],
         .route_on = iss_route_on,
         .openapi = vd_span_of(iss_openapi, iss_openapi_n),
         .state_keys = state_keys,
