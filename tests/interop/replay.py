@@ -1,0 +1,570 @@
+#!/usr/bin/python3
+"""Replays the recorded exchanges of the real KBS and REST attestation service against our two servers.
+
+usage: replay.py BIN_DIR FILE [--tls] [--denial-status 401|403] [--show] [--only GLOB]
+
+FILE: auth attest resource admin ear-tokens scenarios as-rest (tests/vectors/kbs-wire). Every status, body, decoded
+token and opened secret must equal the recording, or stand in tests/interop/differences.json with what we answer
+instead and why. A listed difference that does not occur is a failure too, so the list stays true.
+
+One recorded KBS is two of our servers: attestation policies, reference values and the REST surface go to the
+issuer, everything else to the broker; /auth and /attest go to the issuer, or through the broker's relay where the
+same flow reads a resource by its cookie. Requests are sent byte by byte as recorded.
+"""
+import base64
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests/e2e'))
+import lib  # noqa: E402
+from jwcrypto import jwe, jwk, jws  # noqa: E402
+
+VECTORS = ROOT / 'tests/vectors/kbs-wire'
+SNP = ROOT / 'tests/vectors/snp/trustee/e2e-evidence.json'
+PLACEHOLDER = re.compile(r'<[a-z][^<>]*>')
+TEE_MEMBERS = {'EC': ('alg', 'crv', 'kty', 'x', 'y'), 'RSA': ('alg', 'e', 'kty', 'n'), 'AKP': ('alg', 'kty', 'pub')}
+SHAPES = {'nonce': r'[A-Za-z0-9+/]{43}=', 'token': r'[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+',
+          'protected': r'[A-Za-z0-9_-]+', 'encrypted_key': r'[A-Za-z0-9_-]*', 'iv': r'[A-Za-z0-9_-]{16}',
+          'ciphertext': r'[A-Za-z0-9_-]*', 'tag': r'[A-Za-z0-9_-]{22}'}
+
+
+# ---- the two servers ------------------------------------------------------------------------------------
+
+
+class Fixed:
+    """Keys and tokens of the recordings, written as files where servers need files."""
+
+    def __init__(self, folder):
+        self.value = {e['id']: e['value'] for e in json.loads((VECTORS / 'fixed.json').read_text())}
+        self.folder = folder
+        for name, value in self.value.items():
+            if name.endswith(('.key', '.pem', '.json')):
+                with open(os.open(self.path(name), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), 'w') as f:
+                    f.write(value if isinstance(value, str) else json.dumps(value))
+        self.tee = []
+        for name in ('tee-P-256.pem', 'tee-P-384.pem', 'tee-P-521.pem', 'tee-rsa-pkcs8.pem'):
+            self.tee.append(jwk.JWK.from_pem(self.value[name].encode()))
+        for name, value in self.value.items():
+            if name.startswith('tee-rsa') and name.endswith('.pem'):
+                self.tee.append(jwk.JWK.from_pem(self.value[name].encode()))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+
+class Pair:
+    """An issuer and a broker in the place of one recorded server."""
+
+    def __init__(self, run, fixed, name, bin_dir, tls, denial):
+        self.name, self.fixed = name, fixed
+        folder = os.path.join(run.folder(), name)
+        inject = name in ('open', 'res', 'hdrjwk')  # recorded with every administrator allowed
+        self.inject = {'Authorization': 'Bearer ' + fixed.value['admin-token']} if inject else {}
+        mode = 'mode = "deny"\n' if name == 'deny' else 'max_token_life = 86400\n'
+        signer = '' if name in ('hdrjwk', 'as') else 'cert_file = "%s"\n' % fixed.path('token-chain.pem')
+        key = os.path.join(folder, 'passport.key')
+        os.makedirs(folder, exist_ok=True)
+        issuer_toml = ('[passport]\nissuer = "CoCo-Attestation-Service"\nkey_file = "%s"\n%s[as]\nenabled = %s\n'
+                       '[tee.sample]\nenabled = true\n[tee.sampledevice]\nenabled = true\n[tee.snp]\nenabled = true\n%s'
+                       % (key, signer, 'true' if name.startswith('as') else 'false', self.admin(name, 'issuer')))
+        self.issuer = run.server('issuer', os.path.join(folder, 'issuer'), bin_dir, issuer_toml, admin=mode, tls=tls,
+                                 start=False)
+        if signer:  # the recorded signer's key in the place of the one that init made
+            pem = jwk.JWK.from_pem(fixed.value['token.key'].encode()).export_to_pem(private_key=True, password=None)
+            with open(os.open(key, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), 'wb') as f:
+                f.write(pem)
+        self.issuer.start()
+        self.broker = None
+        if name.startswith('as'):
+            return
+        trust = ('[[trusted_issuer]]\nname = "recorded"\nissuer = "CoCo-Attestation-Service"\nalgs = ["ES256"]\n'
+                 'tees = ["*"]\nrepositories = ["*"]\naccept_simulated = true\naccept_freshness = ["issuer-nonce"]\n'
+                 'max_lifetime = 400000000\nassume_freshness = "issuer-nonce"\n')
+        if name == 'hdrjwk':
+            trust += 'jwks_url = "%s/.well-known/jwks.json"\n' % self.issuer.guest
+        else:
+            trust += 'ca_file = "%s"\nleaf_name = "wire-test-signer"\n' % fixed.path('ca-cert.pem')
+        relay = '' if name == 'res' else '[relay]\ntrusted_issuer = "recorded"\nissuer_url = "%s"\n%s' % (
+            self.issuer.guest, 'ca_file = "%s"\n' % tls[0] if tls else '')
+        broker_toml = '%s%s[accept]\naudience = ["broker"]\n[release]\ndenial_status = %d\nallow_rsa1_5 = true\n%s' % (
+            trust, relay, denial, self.admin(name, 'broker'))
+        self.broker = run.server('broker', os.path.join(folder, 'broker'), bin_dir, broker_toml, admin=mode, tls=tls)
+
+    def admin(self, name, program):
+        f = self.fixed
+        tester = '"* /kbs/v0/reference-value", "* /kbs/v0/reference-value/*"' if program == 'issuer' else '"GET /api/v1/status"'
+        everything = '["* /kbs/v0/*", "* /api/v1/*"]'
+        if name == 'multi':
+            return (
+                '[[admin.identity]]\nname = "a"\nissuer = "issuer-a"\naudience = "kbs"\npublic_key_file = "%s"\nroles = ["admin", "reader"]\n'
+                '[[admin.identity]]\nname = "ec"\npublic_key_file = "%s"\naudience = "any"\nroles = ["admin", "reader"]\ndefault_role = "reader"\n'
+                '[[admin.identity]]\nname = "jwks"\njwks_file = "%s"\naudience = "kbs-jwks"\nroles = ["admin", "reader"]\n'
+                '[[admin.role]]\nname = "admin"\nallow = %s\n[[admin.role]]\nname = "reader"\nallow = ["* /kbs/v0/*"]\n'
+                % (f.path('admin.pem'), f.path('adminec.pem'), f.path('admin-jwks-eddsa.json'), everything))
+        return ('[[admin.identity]]\nname = "recorded"\nissuer = "issuer"\naudience = "kbs"\npublic_key_file = "%s"\n'
+                'roles = ["admin", "tester"]\n[[admin.role]]\nname = "admin"\nallow = %s\n'
+                '[[admin.role]]\nname = "tester"\nallow = [%s]\n'
+                % (f.path('admin.pem'), everything, tester))
+
+    def address(self, path, direct):
+        bare = re.sub(r'^//', '/', path).split('?')[0]
+        if self.broker is None:
+            return self.issuer
+        if re.match(r'/kbs/v0/(attestation-policy|reference-value)', bare):
+            return self.issuer
+        if re.match(r'/kbs/v0/(auth|attest)', bare) and direct:
+            return self.issuer
+        return self.broker
+
+
+# ---- sending --------------------------------------------------------------------------------------------
+
+
+def exchange(server, data, cafile, timeout=30):
+    """Raw bytes out, one answer back: (status, [(name, value)], body) or None when no answer came."""
+    port = server.guest_port
+    s = socket.create_connection(('127.0.0.1', port), timeout=timeout)
+    if cafile:
+        s = ssl.create_default_context(cafile=cafile).wrap_socket(s, server_hostname='127.0.0.1')
+    got = b''
+    try:
+        try:
+            s.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before the whole request was read: the answer is there
+        while True:
+            try:
+                piece = s.recv(1 << 16)
+            except (ConnectionResetError, socket.timeout):
+                break
+            if not piece:
+                break
+            got += piece
+            head, sep, body = got.partition(b'\r\n\r\n')
+            m = re.search(rb'(?i)\r\ncontent-length: *(\d+)', head)
+            if sep and m and (len(body) >= int(m[1]) or data.startswith(b'HEAD ')):
+                break
+    finally:
+        s.close()
+    head, sep, body = got.partition(b'\r\n\r\n')
+    if not sep:
+        return None
+    lines = head.decode('latin-1').split('\r\n')
+    headers = [tuple(part.strip() for part in line.split(':', 1)) for line in lines[1:]]
+    return int(lines[0].split()[1]), headers, body
+
+
+# ---- placeholders ---------------------------------------------------------------------------------------
+
+
+def jcs(value):
+    return json.dumps(value, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()
+
+
+def known_members(key):
+    if not isinstance(key, dict):
+        return key
+    return {m: key[m] for m in TEE_MEMBERS.get(key.get('kty'), ()) if m in key}
+
+
+class Flow:
+    """Values that the answers of one flow gave: nonce, session, token, by their placeholder's name."""
+
+    def __init__(self, fixed):
+        self.fixed, self.value = fixed, {}
+
+    def learn(self, recorded, status, headers, body):
+        """Takes values at the places where the recording has placeholders."""
+        try:
+            want, got = json.loads(recorded['body']), json.loads(body)
+        except (TypeError, ValueError):
+            want = got = None
+        if isinstance(want, dict) and isinstance(got, dict):
+            for member, text in want.items():
+                m = isinstance(text, str) and re.fullmatch(r'<([a-z]+(?:-\d+)?):.*>', text)
+                if m and isinstance(got.get(member), str):
+                    self.value[m[1]] = got[member]
+        for name, value in recorded['headers']:
+            m = name == 'set-cookie' and re.search(r'<(session(?:-\d+)?):', value)
+            if m:
+                for k, v in headers:
+                    c = k.lower() == 'set-cookie' and re.match(r'kbs-session-id=([^;]*)', v)
+                    if c:
+                        self.value[m[1]] = c[1]
+
+    def simple(self, text):
+        """Replaces what needs no look at the whole body."""
+        def one(m):
+            inner = m[0][1:-1]
+            name = inner.split(':', 1)[0]
+            if inner.startswith('fixed:'):
+                value = self.fixed.value[inner[6:]]
+                return value if isinstance(value, str) else json.dumps(value)
+            if name in self.value:
+                return self.value[name]
+            if inner == 'session in upper case':
+                return self.value.get('session', '').upper()
+            if inner == 'nonce without padding':
+                return self.value.get('nonce', '').rstrip('=')
+            r = re.fullmatch(r'(.) repeated (\d+) times', inner)
+            if r:
+                return r[1] * int(r[2])
+            if inner.startswith('token:literal-style token with exp = now'):
+                return self.literal(int(re.search(r'now (-?\d+) s', inner)[1]))
+            if inner.startswith('token:EdDSA, exp = now'):
+                return self.admin(int(re.search(r'now (-?\d+) s', inner)[1]))
+            if inner.startswith('base64url') and 'e2e-evidence.json' in inner:
+                return snp_evidence(inner)
+            return m[0]
+        return PLACEHOLDER.sub(one, text)
+
+    def literal(self, seconds):
+        old = json.loads(lib.unb64u(self.fixed.value['attestation-token'].split('.')[1]))
+        head = json.loads(lib.unb64u(self.fixed.value['attestation-token'].split('.')[0]))
+        now = int(time.time())
+        return signed(self.fixed.value['token.key'], head, {**old, 'iat': now - 300, 'exp': now + seconds})
+
+    def admin(self, seconds):
+        now = int(time.time())
+        claims = {'iss': 'issuer', 'role': 'admin', 'aud': ['kbs'], 'iat': now - 300, 'exp': now + seconds}
+        return signed(self.fixed.value['admin.key'], {'alg': 'EdDSA', 'typ': 'JWT'}, claims)
+
+    def body(self, text):
+        text = self.simple(text)
+        m = re.search(r'<(.) repeated until the body has (\d+) bytes>', text)
+        if m:
+            text = text.replace(m[0], m[1] * (int(m[2]) - (len(text.encode()) - len(m[0]))))
+        m = re.fullmatch(r'<valid body padded with spaces before the last brace to (\d+) bytes>', text)
+        if m:
+            plain = self.pad_base
+            text = plain[:-1] + ' ' * (int(m[1]) - len(plain)) + plain[-1]
+        return self.digests(text) if 'report_data' in text or 'primary_style' in text else text
+
+    pad_base = '{"verification_requests":[{"tee":"sample","evidence":"eyJzdm4iOiIxIiwicmVwb3J0X2RhdGEiOiIifQ"}],"policy_ids":["default"]}'
+
+    def digests(self, text):
+        """Report data: of devices first, because the primary's covers the additional evidence as sent."""
+        def parts(text):
+            body = json.loads(text)
+            runtime = body.get('runtime-data', {})
+            evidence = body.get('tee-evidence', {})
+            return runtime.get('nonce'), known_members(runtime.get('tee-pubkey')), evidence.get('additional_evidence', '')
+
+        def put(pattern, value_of):
+            nonlocal text
+            m = re.search(pattern, text)
+            while m:
+                text = text.replace(m[0], value_of(m), 1)
+                m = re.search(pattern, text)
+
+        def digest(hash_name, additional):
+            nonce, key, extra = parts(text)
+            value = {'nonce': nonce, 'tee-pubkey': key}
+            if additional is not None:
+                value['additional-evidence'] = extra if additional else ''
+            return hashlib.new(hash_name, jcs(value)).digest()
+
+        try:
+            parts(text)
+        except (ValueError, AttributeError):
+            return text
+        put(r'<device_report_data[^>]*>', lambda m: lib.b64(digest('sha384', None)))
+        put(r'<primary_style[^>]*>', lambda m: lib.b64(digest('sha384', False)))
+        put(r'<report_data64[^>]*>', lambda m: lib.b64(digest('sha384', True) + bytes(16)))
+        put(r'<report_data_url[^>]*>', lambda m: base64.urlsafe_b64encode(digest('sha384', True)).decode())
+        put(r'<report_data(?:-\d)?:base64\((sha\d+)[^>]*>', lambda m: lib.b64(digest(m[1], True)))
+        return text
+
+
+def signed(pem, header, payload):
+    t = jws.JWS(json.dumps(payload))
+    t.add_signature(jwk.JWK.from_pem(pem.encode()), protected=json.dumps(header))
+    return t.serialize(compact=True)
+
+
+def snp_evidence(rule):
+    text = SNP.read_text().rstrip()
+    value = json.loads(text)
+    m = re.search(r'with ([a-z_.]+) = (\w+)', rule)
+    if m:
+        at, names = value, m[1].split('.')
+        for name in names[:-1]:
+            at = at[name]
+        at[names[-1]] = json.loads(m[2])
+        text = json.dumps(value, separators=(',', ':'))
+    m = re.search(r'without ([a-z_.]+)', rule)
+    if m:
+        at, names = value, m[1].split('.')
+        for name in names[:-1]:
+            at = at[name]
+        del at[names[-1]]
+        text = json.dumps(value, separators=(',', ':'))
+    return lib.b64u(text.encode())
+
+
+def request_bytes(entry, flow, inject):
+    r = entry['request']
+    body = r['body']
+    if isinstance(body, dict):
+        body = base64.b64decode(body['base64'])
+    elif isinstance(body, str):
+        body = flow.body(body).encode()
+    else:
+        body = b''
+    changed = isinstance(r['body'], str) and PLACEHOLDER.search(r['body'])
+    lines = ['%s %s HTTP/1.1' % (r['method'], flow.simple(r['path']))]
+    names = [h[0].lower() for h in r['headers']]
+    for name, value in r['headers']:
+        value = flow.simple(value)
+        if name.lower() == 'content-length' and (changed or value == '<content-length>'):
+            value = str(len(body))
+        lines.append('%s: %s' % (name, value))
+    for name, value in inject.items():
+        if name.lower() not in names and r['method'] in ('POST', 'DELETE', 'GET') and needs_admin(r):
+            lines.append('%s: %s' % (name, value))
+    chunked = any(h[0].lower() == 'transfer-encoding' for h in r['headers'])
+    data = '\r\n'.join(lines).encode('utf-8', 'surrogateescape') + b'\r\n\r\n'
+    if chunked:
+        return data + b'%x\r\n' % len(body) + body + b'\r\n0\r\n\r\n'
+    return data + body
+
+
+def needs_admin(request):
+    path = request['path'].split('?')[0]
+    if re.match(r'/kbs/v0/(attestation-policy|reference-value|resource-policy)', path):
+        return True
+    return path.startswith('/kbs/v0/resource/') and request['method'] != 'GET'
+
+
+# ---- comparing ------------------------------------------------------------------------------------------
+
+
+def same_shape(want, got):
+    """Strings with placeholders match by form, everything else must be equal."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        return want.keys() == got.keys() and all(same_shape(want[k], got[k]) for k in want)
+    if isinstance(want, list) and isinstance(got, list):
+        return len(want) == len(got) and all(map(same_shape, want, got))
+    if isinstance(want, str):
+        m = re.fullmatch(r'<([a-z_]+)(?:-\d+)?:(.*)>', want)
+        if m and m[1] in ('iat', 'exp'):
+            return isinstance(got, int)
+        if m and isinstance(got, str):
+            return m[1] not in SHAPES or bool(re.fullmatch(SHAPES[m[1]], got))
+    return want == got
+
+
+OUR_PAYLOAD = {'nbf', 'jti', 'aud', 'vidimus'}
+
+
+def payload_difference(want, got):
+    """Ours has every member of the recording with an equal value, and more only under our own names."""
+    if set(got) - set(want) - OUR_PAYLOAD:
+        return 'extra claims %s' % sorted(set(got) - set(want) - OUR_PAYLOAD)
+    for name, value in want.items():
+        if name == 'submods':
+            d = submods_difference(value, got.get(name))
+            if d:
+                return d
+        elif name == 'ear.verifier-id':
+            if set(got.get(name, {})) != {'developer', 'build'}:
+                return 'verifier id'
+        elif not same_shape(value, got.get(name)):
+            return '%s: %r, recorded %r' % (name, got.get(name), value)
+    return None
+
+
+def submods_difference(want, got):
+    if not isinstance(got, dict) or want.keys() != got.keys():
+        return 'submods %s, recorded %s' % (list(got or ()), list(want))
+    for name in want:
+        w, g = want[name], dict(got[name])
+        g.pop('vidimus', None)
+        if w.keys() != g.keys():
+            return '%s has %s, recorded %s' % (name, sorted(g), sorted(w))
+        for member in w:
+            a, b = w[member], g[member]
+            if member == 'ear.veraison.annotated-evidence':
+                if a.keys() != b.keys():
+                    return '%s evidence has %s, recorded %s' % (name, sorted(b), sorted(a))
+                for k in a:
+                    if k == 'snp':
+                        missing = [m for m in a[k] if not same_shape(a[k][m], b[k].get(m))]
+                        if missing:
+                            return '%s: snp claims differ: %s' % (name, missing)
+                    elif k == 'report_data' or k == 'runtime_data_claims':
+                        continue  # of another nonce
+                    elif not same_shape(a[k], b[k]):
+                        return '%s: %s is %r, recorded %r' % (name, k, b[k], a[k])
+            elif not same_shape(a, b):
+                return '%s: %s is %r, recorded %r' % (name, member, b, a)
+    return None
+
+
+def decode(token):
+    return json.loads(lib.unb64u(token.split('.')[1]))
+
+
+def opened(fixed, body):
+    for key in fixed.tee:
+        for algs in (['ECDH-ES+A256KW', 'RSA-OAEP-256', 'RSA1_5', 'A256GCM'],):
+            t = jwe.JWE(algs=algs)
+            try:
+                t.deserialize(body.decode(), key)
+                return t.payload
+            except Exception:  # another key of the list fits
+                continue
+    return None
+
+
+def difference(entry, fixed, got, transport):
+    """None when the answer equals the recording, else a short text."""
+    want = entry['response']
+    if got is None:
+        return None if want['status'] is None else 'no answer'
+    status, headers, body = got
+    if status != want['status']:
+        return 'status %d, recorded %s' % (status, want['status'])
+    recorded = want['body']
+    if isinstance(recorded, dict) or recorded is None:
+        return None
+    text = body.decode('utf-8', 'replace')
+    if 'decrypted' in want:
+        plain = opened(fixed, body)
+        expected = want['decrypted']
+        expected = base64.b64decode(expected['base64']) if isinstance(expected, dict) else expected.encode()
+        if plain != expected:
+            return 'the secret does not open to the recorded bytes'
+        head = lib.unb64u(json.loads(text)['protected']).decode()
+        template = re.sub(r'<[^>]*>', '*', want['protected_text'])
+        if not fnmatch.fnmatchcase(head.replace('[', '('), template.replace('[', '(')):
+            return 'protected header %s, recorded %s' % (head, want['protected_text'])
+    if 'decoded' in want or 'decoded' in entry:
+        decoded = want.get('decoded') or entry['decoded']
+        token = text if not text.startswith('{') else json.loads(text)['token']
+        d = payload_difference(decoded['payload'], decode(token))
+        if d:
+            return d
+    try:
+        a, b = json.loads(recorded), json.loads(text)
+    except ValueError:
+        if same_shape(recorded, text) or PLACEHOLDER.fullmatch(recorded or ''):
+            return None
+        return None if recorded == text else 'body %r, recorded %r' % (text[:120], recorded[:120])
+    if entry['id'].startswith('policy-list') and isinstance(a, list):
+        key = json.dumps
+        return None if sorted(a, key=key) == sorted(b, key=key) else 'list differs'
+    return None if same_shape(a, b) else 'body %s, recorded %s' % (text[:200], recorded[:200])
+
+
+class Differences:
+    """The list of deliberate differences; each rule: files, match (globs of ids), ours, reason."""
+
+    def __init__(self, name, variant):
+        rules = json.loads((ROOT / 'tests/interop/differences.json').read_text())
+        self.rules = [r for r in rules if name in r['files'] and r.get('variant', variant) == variant]
+        self.used = [0] * len(self.rules)
+
+    def covers(self, entry, got, text):
+        for i, rule in enumerate(self.rules):
+            if not any(fnmatch.fnmatchcase(entry['id'], g) for g in rule['match']):
+                continue
+            if 'recorded' in rule and rule['recorded'] != entry['response']['status']:
+                continue
+            ours = rule['ours']
+            status = got[0] if got else None
+            if 'status' in ours and ours['status'] != status:
+                continue
+            if 'type' in ours:
+                try:
+                    if not json.loads(got[2])['type'].endswith('/' + ours['type']):
+                        continue
+                except (ValueError, KeyError, TypeError):
+                    continue
+            if 'text' in ours and not re.search(ours['text'], text):
+                continue
+            self.used[i] += 1
+            return True
+        return False
+
+
+# ---- a whole file ---------------------------------------------------------------------------------------
+
+
+def make_tls(folder):
+    cert, key = os.path.join(folder, 'tls.pem'), os.path.join(folder, 'tls.key')
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=127.0.0.1',
+                    '-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=CA:FALSE', '-keyout', key, '-out', cert],
+                   check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+def eddsa_jwks(fixed):
+    """The keys of the recorded administrators' set that are of kinds we take (Ed25519, P-256)."""
+    keys = json.loads(fixed.value['admin-jwks.json'])['keys']
+    keys = [k for k in keys if k.get('kty') in ('OKP', 'EC')]
+    with open(fixed.path('admin-jwks-eddsa.json'), 'w') as f:
+        json.dump({'keys': keys}, f)
+
+
+def main():
+    args = sys.argv[1:]
+    bin_dir, name = os.path.abspath(args[0]), args[1]
+    tls_on = '--tls' in args
+    denial = int(args[args.index('--denial-status') + 1]) if '--denial-status' in args else 403
+    only = args[args.index('--only') + 1] if '--only' in args else '*'
+    run = lib.Run('replay-%s%s%s' % (name, '-tls' if tls_on else '', '-401' if denial == 401 else ''))
+    folder = run.folder()
+    fixed = Fixed(folder)
+    eddsa_jwks(fixed)
+    tls = make_tls(folder) if tls_on else None
+    entries = json.loads((VECTORS / (name + '.json')).read_text())
+    by_cookie = {e['flow'] for e in entries if e.get('flow') and e['request']['path'].startswith('/kbs/v0/resource/')
+                 and e['request']['method'] == 'GET'}
+    pairs, flows = {}, {}
+    listed = Differences(name, str(denial))
+    equal = deliberate = 0
+    try:
+        for entry in entries:
+            if not fnmatch.fnmatchcase(entry['id'], only):
+                continue
+            pair = pairs.get(entry['server'])
+            if pair is None:
+                pair = pairs[entry['server']] = Pair(run, fixed, entry['server'], bin_dir, tls, denial)
+            flow = flows.setdefault(entry.get('flow') or entry['id'], Flow(fixed))
+            direct = entry.get('flow') not in by_cookie
+            server = pair.address(entry['request']['path'], direct)
+            got = exchange(server, request_bytes(entry, flow, pair.inject), tls[0] if tls else None)
+            if got:
+                flow.learn(entry['response'], *got)
+            d = difference(entry, fixed, got, tls_on)
+            if d is None:
+                equal += 1
+            elif listed.covers(entry, got, d):
+                deliberate += 1
+            else:
+                run.check('%s (%s %s)' % (entry['id'], entry['request']['method'], entry['request']['path'][:60]), False, d)
+    except Exception as failure:  # a server that is not there is a failed check, not a crash
+        run.check('the servers start', False, str(failure))
+    finally:
+        if only == '*':
+            for rule, used in zip(listed.rules, listed.used):
+                run.check('the listed difference %s occurs' % rule['match'], used > 0 or rule.get('variant', '') not in ('', str(denial)))
+        print('%s: %d entries equal the recording, %d are deliberate differences' % (name, equal, deliberate), flush=True)
+        run.passed += equal + deliberate
+        run.finish()
+
+
+if __name__ == '__main__':
+    main()
