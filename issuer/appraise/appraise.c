@@ -20,7 +20,7 @@ void iss_appraisals_free(struct iss_appraisals *a)
         vd_buf_done(&a->item[i].annotated);
         vd_buf_done(&a->item[i].extensions);
         vd_buf_done(&a->item[i].event_log);
-        vd_buf_done(&a->item[i].trace_values);
+        vd_buf_done(&a->item[i].traced);
     }
     free(a);
 }
@@ -138,25 +138,21 @@ struct asking {
 static void remember(struct iss_appraisal *a, vd_span name, vd_span value)
 {
     for (size_t i = 0; i < a->n_trace; i++)
-        if (vd_span_eq_str(name, a->trace[i].name))
+        if (vd_span_eq(name, iss_trace_name(a, i)))
             return;
     if (a->n_trace == ISS_TRACE_MAX)
         return;
-    struct iss_trace *t = &a->trace[a->n_trace];
-    size_t n = name.n < sizeof t->name ? name.n : sizeof t->name - 1;
-    if (n)
-        memcpy(t->name, name.p, n);
-    t->name[n] = '\0';
-    t->known = value.n != 0;
-    t->off = a->trace_values.n;
-    t->len = value.n;
-    vd_buf_add(&a->trace_values, value);
-    if (a->trace_values.bad) { /* explanations stay incomplete rather than wrong */
-        vd_buf_reset(&a->trace_values);
+    struct iss_trace t = { .name = (uint32_t)a->traced.n, .name_n = (uint32_t)name.n };
+    vd_buf_add(&a->traced, name);
+    t.value = (uint32_t)a->traced.n;
+    t.value_n = (uint32_t)value.n;
+    vd_buf_add(&a->traced, value);
+    if (a->traced.bad) { /* explanations stay incomplete rather than wrong */
+        vd_buf_reset(&a->traced);
         a->n_trace = 0;
         return;
     }
-    a->n_trace++;
+    a->trace[a->n_trace++] = t;
 }
 
 static vd_rc ask(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err)
@@ -229,7 +225,7 @@ vd_rc iss_appraise(const struct iss_appraise_in *in, struct iss_appraisals *out,
         struct iss_appraisal *a = &out->item[i];
         out->n = i + 1;
         a->claims = c;
-        a->trace_values = vd_buf_of(1u << 16);
+        a->traced = vd_buf_of(1u << 16);
         (void)snprintf(a->name, sizeof a->name, "%.16s%u", c->cls, index);
         int n = snprintf(a->policy_id, sizeof a->policy_id, "%s_%s", in->policy_base, c->cls);
         if (n < 0 || (size_t)n >= sizeof a->policy_id)

@@ -15,12 +15,11 @@
 /* Names in the passport: class and running index, "cpu0", "nvidia-dpu12". */
 enum { ISS_SUBMOD_NAME = 24, ISS_POLICY_ID = 256, ISS_POLICY_BASE = 200, ISS_TRACE_MAX = 64 };
 
-/* One question of a policy to the reference values, and what it got. For explanations. */
+/* One question of a policy to the reference values, and what it got; places in
+ * iss_appraisal.traced. For explanations. */
 struct iss_trace {
-    char name[128]; /* cut */
-    bool known;
-    size_t off; /* of the JSON value in iss_appraisal.trace_values */
-    size_t len;
+    uint32_t name, name_n;
+    uint32_t value, value_n; /* value_n 0: unknown */
 };
 
 struct iss_appraisal {
@@ -38,8 +37,17 @@ struct iss_appraisal {
     vd_buf event_log; /* JSON of our member about the event log, or empty: there is none */
     size_t n_trace;
     struct iss_trace trace[ISS_TRACE_MAX];
-    vd_buf trace_values;
+    vd_buf traced; /* names and values of the trace, as texts */
 };
+
+static inline vd_span iss_trace_name(const struct iss_appraisal *a, size_t i)
+{
+    return vd_span_part(vd_buf_span(&a->traced), a->trace[i].name, a->trace[i].name_n);
+}
+static inline vd_span iss_trace_value(const struct iss_appraisal *a, size_t i)
+{
+    return vd_span_part(vd_buf_span(&a->traced), a->trace[i].value, a->trace[i].value_n);
+}
 
 struct iss_appraisals {
     size_t n;

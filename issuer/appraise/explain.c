@@ -198,29 +198,30 @@ static void vector_findings(vd_jw *w, const struct iss_appraisal *a)
     }
 }
 
-static vd_rc refvalue_finding(vd_jw *w, const struct iss_appraisal *a, const struct iss_trace *t,
+static vd_rc refvalue_finding(vd_jw *w, const struct iss_appraisal *a, size_t i,
                               const struct leaves *l, vd_err *err)
 {
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    vd_span name = iss_trace_name(a, i), text = iss_trace_value(a, i);
+    bool known = text.n != 0;
     vd_jv reference = { 0 };
-    if (t->known) {
-        vd_span text = vd_span_part(vd_buf_span(&a->trace_values), t->off, t->len);
+    if (known) {
         const struct vd_json_limits limits = { text.n, 32, 1000000 };
         VD_TRY(vd_json_parse(text, &limits, &doc, err));
         reference = vd_json_root(doc);
     }
-    const struct leaf *leaf = best_leaf(l, a->claims->tee, vd_span_str(t->name));
-    if (leaf && t->known && matches(reference, leaf->value))
+    const struct leaf *leaf = best_leaf(l, a->claims->tee, name);
+    if (leaf && known && matches(reference, leaf->value))
         return VD_OK;
     vd_jw_obj(w);
-    vd_jw_kstr(w, "rule", t->known ? "reference value" : "reference value is not set or expired");
-    vd_jw_kstr(w, "reference_value", t->name);
+    vd_jw_kstr(w, "rule", known ? "reference value" : "reference value is not set or expired");
+    vd_jw_kspan(w, "reference_value", name);
     if (leaf) {
         vd_jw_kspan(w, "claim", vd_buf_span(&leaf->path));
         kshown(w, "observed", leaf->value);
     }
     kshown(w, "expected", reference);
-    if (leaf && t->known)
+    if (leaf && known)
         kshown(w, "nearest", nearest(reference, leaf->value));
     vd_jw_end(w);
     return VD_OK;
@@ -238,7 +239,7 @@ static vd_rc findings(vd_jw *w, const struct iss_appraisal *a, vd_err *err)
     collect(l, a->claims->tee, vd_json_root(doc), 3);
     vector_findings(w, a);
     for (size_t i = 0; i < a->n_trace; i++)
-        VD_TRY(refvalue_finding(w, a, &a->trace[i], l, err));
+        VD_TRY(refvalue_finding(w, a, i, l, err));
     return VD_OK;
 }
 
