@@ -370,12 +370,8 @@ static vd_rc append_lazy(struct vd_audit *a, const char *event, vd_span detail, 
 
 static vd_rc check_record(const char *event, vd_span detail, vd_err *err)
 {
-    size_t n = strlen(event);
-    bool good = n > 0 && n <= VD_AUDIT_EVENT && detail.n <= VD_AUDIT_DETAIL;
-    if (detail.n > 0)
-        good = good && detail.n >= 2 && detail.p[0] == '{' && detail.p[detail.n - 1] == '}';
-    for (size_t i = 0; i < detail.n && good; i++)
-        good = detail.p[i] >= 0x20;
+    bool good = vd_audit_event_form(vd_span_str(event)) && detail.n <= VD_AUDIT_DETAIL;
+    good = good && (detail.n == 0 || vd_audit_detail_form(detail));
     if (!good)
         return vd_fail(err, VD_E_AUDIT, "record (%.32s, %zu bytes) is not one object on one line",
                        event, detail.n);

@@ -28,6 +28,8 @@ vd_rc vd_audit_line_parse(vd_span line, struct vd_audit_line *ret, vd_err *err);
 /* Appends a line and its newline. `ret_hash` gets the SHA-256 of the line. */
 vd_rc vd_audit_line_write(uint64_t seq, vd_span time, const char *event, const uint8_t prev[32],
                           vd_span detail, vd_buf *out, uint8_t ret_hash[32], vd_err *err);
+bool vd_audit_event_form(vd_span event);
+bool vd_audit_detail_form(vd_span detail);
 /* The "intent" number of a done or aborted record; 0 when there is none. */
 uint64_t vd_audit_line_intent(vd_span detail);
 

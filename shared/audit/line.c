@@ -75,7 +75,7 @@ static bool time_form(vd_span t)
     return true;
 }
 
-static bool event_form(vd_span e)
+bool vd_audit_event_form(vd_span e)
 {
     for (size_t i = 0; i < e.n; i++)
         if (!(e.p[i] >= 'a' && e.p[i] <= 'z') && !digit(e.p[i]) && e.p[i] != '.' && e.p[i] != '-' &&
@@ -106,7 +106,7 @@ static bool hex(vd_span text, uint8_t *p, size_t n)
     return true;
 }
 
-static bool detail_form(vd_span d)
+bool vd_audit_detail_form(vd_span d)
 {
     if (d.n < 2 || d.p[0] != '{' || d.p[d.n - 1] != '}')
         return false;
@@ -142,7 +142,7 @@ vd_rc vd_audit_line_parse(vd_span line, struct vd_audit_line *ret, vd_err *err)
         return bad("has no time", err);
     ok = literal(&r, "\",\"event\":\"");
     q.event = take_event(&r);
-    if (!ok || !event_form(q.event))
+    if (!ok || !vd_audit_event_form(q.event))
         return bad("has no event", err);
     ok = literal(&r, "\",\"prev\":\"");
     if (!ok || !hex(vd_rd_take(&r, HASH_HEX), q.prev, sizeof q.prev))
@@ -156,7 +156,7 @@ vd_rc vd_audit_line_parse(vd_span line, struct vd_audit_line *ret, vd_err *err)
     ok = hex(vd_rd_take(&r, SUM_HEX), sum, sizeof sum) && ok;
     if (!ok || !vd_span_eq(vd_rd_take(&r, tail_close.n), tail_close) || !vd_rd_end(&r))
         return bad("does not end with its sum", err);
-    if (!detail_form(q.detail))
+    if (!vd_audit_detail_form(q.detail))
         return bad("has a detail that is no object", err);
     VD_TRY(sum_of(vd_span_part(line, 0, covered), want, err));
     if (!vd_span_eq(vd_span_of(sum, sizeof sum), vd_span_of(want, sizeof sum)))

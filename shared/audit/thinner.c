@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 
-#include "shared/codec/json.h"
 #include "shared/crypto/seal.h"
 
 enum { MINUTE = 60, DETAIL_KEPT = 4 << 10 };
