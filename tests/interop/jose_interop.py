@@ -15,10 +15,9 @@ from pathlib import Path
 PART, BIN = sys.argv[1], Path(sys.argv[sys.argv.index('--bin') + 1])
 SIGN = [('ES256', 'P-256'), ('ES384', 'P-384'), ('ES512', 'P-521'), ('EdDSA', 'Ed25519'), ('RS256', 'RSA'), ('PS256', 'RSA'), ('PS384', 'RSA')]
 SEAL = [('P-256', 'ECDH-ES+A256KW'), ('P-384', 'ECDH-ES+A256KW'), ('P-521', 'ECDH-ES+A256KW'), ('RSA', 'RSA-OAEP-256'), ('RSA:4096', 'RSA-OAEP-256')]
-PLAIN = [b'', b'x', b'a secret', bytes(range(256)) * 40]
-# jose 11 refuses an empty plaintext and ciphertext by its own rule.
+PLAIN = [b'x', b'a secret', bytes(range(256)) * 40]
 PAYLOAD = json.dumps({'iss': 'x', 'iat': 1780272000, 'exp': 4102444800, 'submods': {'cpu0': {'n': [1, 2.5, None, 'ü']}}}).encode()
-ROUNDS = 4
+ROUNDS = 2
 count = 0
 
 
@@ -146,7 +145,6 @@ def part_jwcrypto(folder):
 
 def part_jose(folder):
     """Debian's jose has no EdDSA; P-384 and P-521 it has."""
-    kinds = {'ES256': 'P-256', 'ES384': 'P-384', 'ES512': 'P-521'}
     for alg, _ in [s for s in SIGN if s[0] != 'EdDSA']:
         private, public = folder / 'jose.jwk', folder / 'jose.pub.jwk'
         private.write_bytes(run(['jose', 'jwk', 'gen', '-i', json.dumps({'alg': alg})]))
@@ -165,19 +163,26 @@ def part_jose(folder):
             check(run(['jose', 'jws', 'ver', '-i', '-', '-k', public, '-O', '-'], token) == PAYLOAD, 'our %s with jose' % alg)
             run(['jose', 'jws', 'ver', '-i', '-', '-k', public, '-O', '-'], flip(token.decode(), 1).encode(), want=1)
             check(ours('seal', public, stdin=b'x', want=1) == b'', 'sealed to a key for signatures')
-    for crv in ('P-256', 'P-384', 'P-521', 'RSA'):
-        template = {'alg': 'RSA-OAEP-256', 'bits': 2048} if crv == 'RSA' else {'alg': 'ECDH-ES+A256KW', 'crv': crv}
+    # this jose has no RSA-OAEP-256; jwcrypto covers it
+    for template in ({'kty': 'EC', 'crv': 'P-256'}, {'kty': 'EC', 'crv': 'P-384'}, {'kty': 'EC', 'crv': 'P-521'}, {'alg': 'ECDH-ES+A256KW'}):
         private, public = folder / 'jose.jwk', folder / 'jose.pub.jwk'
         private.write_bytes(run(['jose', 'jwk', 'gen', '-i', json.dumps(template)]))
         public.write_bytes(run(['jose', 'jwk', 'pub', '-i', private]))
-        for plain in PLAIN * ROUNDS:
+        head = json.dumps({'protected': {'alg': 'ECDH-ES+A256KW', 'enc': 'A256GCM'}})
+        for plain in [b'', *PLAIN] * ROUNDS:  # jwcrypto cannot open an empty plaintext, jose can
             sealed = ours('seal', public, stdin=plain)
-            check(run(['jose', 'jwe', 'dec', '-i', '-', '-k', private, '-O', '-'], sealed) == plain, 'our JWE to %s with jose' % crv)
-            head = json.dumps({'protected': {'alg': template['alg'], 'enc': 'A256GCM'}})
-            for form in ([], ['-c']):
-                theirs = run(['jose', 'jwe', 'enc', '-i', head, '-I', '-', '-k', public, *form, '-o', '-'], plain)
-                check(ours('open', private, stdin=theirs.strip()) == plain, 'jose JWE to %s' % crv)
-        check(ours('sign', 'ES256', private, stdin=b'x', want=1) == b'', 'signed with a key for encryption')
+            check(run(['jose', 'jwe', 'dec', '-i', '-', '-k', private, '-O', '-'], sealed) == plain, 'our JWE to %s with jose' % template)
+            enc = ['jose', 'jwe', 'enc', '-i', head, '-I', '-', '-k', public, '-o', '-']
+            check(ours('open', private, stdin=run([*enc, '-c'], plain).strip()) == plain, 'jose JWE to %s' % template)
+            # in its JSON form jose leaves epk unprotected, which we do not take
+            check(ours('open', private, stdin=run(enc, plain), want=1) == b'', 'jose JSON JWE to %s' % template)
+        if 'alg' in template:
+            check(ours('sign', 'ES512', private, stdin=b'x', want=1) == b'', 'signed with a key for encryption')
+    private.write_bytes(run(['jose', 'jwk', 'gen', '-i', '{"kty":"RSA","bits":2048}']))
+    public.write_bytes(run(['jose', 'jwk', 'pub', '-i', private]))
+    for plain in PLAIN:
+        sealed = ours('seal', public, 'RSA1_5', stdin=plain)
+        check(run(['jose', 'jwe', 'dec', '-i', '-', '-k', private, '-O', '-'], sealed) == plain, 'our RSA1_5 with jose')
 
 
 def part_libjwt(folder):
@@ -186,7 +191,7 @@ def part_libjwt(folder):
         public = folder / 'pub.pem'
         public.write_bytes(ours('pem', pem))
         other, _ = make_key(folder, kind)
-        for i in range(ROUNDS * 8):
+        for i in range(ROUNDS * 2):
             payload = json.dumps({'sub': 'n%d' % i, 'exp': 4102444800, 'x': 'y' * i}).encode()
             token = ours('sign', alg, other, stdin=payload)
             public.write_bytes(ours('pem', other))
