@@ -1,5 +1,6 @@
-/* Administrators (SHAPES section 8): bearer JWT (EdDSA, ES256) of configured identities, roles whose
- * entries are METHOD PATTERN over the routed path. No default account: without identities all is closed. */
+/* Administrators (SHAPES section 8): bearer JWT (EdDSA, ES256) of configured identities, roles
+ * whose entries are METHOD PATTERN over the routed path. No default account: without identities all
+ * is closed. */
 #pragma once
 
 #include "shared/base/auto.h"
@@ -11,10 +12,10 @@ struct vd_auth_identity {
     const char *name;
     const char *public_key_file; /* PEM; or */
     const char *jwks_file;
-    const char *audience;        /* NULL: tokens must not need one */
-    const char *issuer;          /* NULL: not compared */
-    const char *const *roles;    /* NULL-terminated, required */
-    const char *default_role;    /* NULL: a token without role is refused */
+    const char *audience;     /* NULL: tokens must not need one */
+    const char *issuer;       /* NULL: not compared */
+    const char *const *roles; /* NULL-terminated, required */
+    const char *default_role; /* NULL: a token without role is refused */
 };
 struct vd_auth_role {
     const char *name;
@@ -31,14 +32,15 @@ struct vd_auth_cfg {
 };
 struct vd_auth; /* immutable after creation, thread safe */
 
-/* Reads the key files. Entries that match none of the routes of both tables stop the start. VD_E_CONFIG. */
-vd_rc vd_auth_new(const struct vd_auth_cfg *cfg, const struct vd_router *const *routers, size_t n_routers,
-                  struct vd_auth **ret, vd_err *err);
+/* Reads the key files. Entries that match none of the routes of both tables stop the start.
+ * VD_E_CONFIG. */
+vd_rc vd_auth_new(const struct vd_auth_cfg *cfg, const struct vd_router *const *routers,
+                  size_t n_routers, struct vd_auth **ret, vd_err *err);
 void vd_auth_free(struct vd_auth *a);
 VD_DEFINE_CLEANUP(struct vd_auth, vd_auth_free)
 
-/* The ADMIN guard of a router: ctx is the vd_auth. Fills req->admin. VD_E_ADMIN_MISSING, VD_E_ADMIN_TOKEN,
- * VD_E_ADMIN_NO_ROLE, VD_E_ADMIN_ROLE (err->role), VD_E_ADMIN_DENY_ALL. */
+/* The ADMIN guard of a router: ctx is the vd_auth. Fills req->admin. VD_E_ADMIN_MISSING,
+ * VD_E_ADMIN_TOKEN, VD_E_ADMIN_NO_ROLE, VD_E_ADMIN_ROLE (err->role), VD_E_ADMIN_DENY_ALL. */
 vd_rc vd_auth_guard(void *ctx, struct vd_req *req, vd_err *err);
 /* Is this public key one of an administrator's? (passport keys must be disjoint) */
 struct vd_key;
@@ -52,4 +54,5 @@ struct vd_token_spec {
     int64_t now;
     uint64_t life; /* seconds */
 };
-vd_rc vd_auth_token(const struct vd_key *priv, const struct vd_token_spec *spec, vd_buf *out, vd_err *err);
+vd_rc vd_auth_token(const struct vd_key *priv, const struct vd_token_spec *spec, vd_buf *out,
+                    vd_err *err);

@@ -14,7 +14,8 @@ vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
     const struct vd_server *s = req->server;
     if (!vd_audit_ok(s->audit))
-        return vd_fail(err, VD_E_AUDIT, "audit records are refused (full disk or failed sync); see the log");
+        return vd_fail(err, VD_E_AUDIT,
+                       "audit records are refused (full disk or failed sync)");
     if (!vd_store_ok(s->store))
         return vd_fail(err, VD_E_STORE, "the store stopped; see the log, then restart");
     resp->status = 200;

@@ -1,5 +1,6 @@
 /* Inside of a loaded configuration; shared by config.c, config_value.c, config_apply.c and
- * default_file.c only. A value belongs to a row; the items of an array of tables have one value a row. */
+ * default_file.c only. A value belongs to a row; the items of an array of tables have one value a
+ * row. */
 #pragma once
 
 #include "shared/codec/json.h"
@@ -54,11 +55,13 @@ struct vd_config_at {
 
 enum { VD_CONFIG_DEPTH = 8, VD_CONFIG_PATH = 160, VD_CONFIG_NONE = -1 };
 
-/* Name of the array of tables of a row: length of "admin.identity" in "admin.identity[].name"; 0 for others. */
+/* Name of the array of tables of a row: length of "admin.identity" in "admin.identity[].name"; 0
+ * for others. */
 size_t vd_row_group(const struct vd_setting *row);
 /* The part of a key behind its table: "name". */
 const char *vd_row_leaf(const struct vd_setting *row);
-/* Length of the table part of a key: "guest" in "guest.listen", "admin.identity" in "admin.identity[].name". */
+/* Length of the table part of a key: "guest" in "guest.listen", "admin.identity" in
+ * "admin.identity[].name". */
 size_t vd_row_table(const struct vd_setting *row);
 
 /* One array of rows out of the tables, the first of equal keys. Caller frees. NULL: no memory. */

@@ -114,17 +114,17 @@ static vd_rc make_all(const struct vd_program *p, struct vd_server *s,
     return p->init ? p->init(s, err) : VD_OK;
 }
 
+/* With the files that store and audit keep beside theirs. */
 static void take_back(const struct made *m)
 {
-    for (size_t i = m->n; i > 0; i--) {
-        VD_AUTO_BUF side = vd_buf_of(4096);
-        (void)unlink(m->path[i - 1]);
-        vd_buf_printf(&side, "%s-wal", m->path[i - 1]); /* the store's side files */
-        (void)unlink(vd_buf_cstr(&side));
-        vd_buf_reset(&side);
-        vd_buf_printf(&side, "%s-shm", m->path[i - 1]);
-        (void)unlink(vd_buf_cstr(&side));
-    }
+    static const char *const beside[] = { "", "-wal", "-shm", ".reserve" };
+    for (size_t i = m->n; i > 0; i--)
+        for (size_t k = 0; k < sizeof beside / sizeof beside[0]; k++) {
+            VD_AUTO_BUF path = vd_buf_of(8192);
+            vd_buf_printf(&path, "%s%s", m->path[i - 1], beside[k]);
+            if (!path.bad)
+                (void)unlink(vd_buf_cstr(&path));
+        }
 }
 
 static void say_how_on(const struct vd_program *p, const struct vd_options *o,
@@ -140,7 +140,8 @@ static void say_how_on(const struct vd_program *p, const struct vd_options *o,
         (void)printf(
             "keep the passphrase and a copy of %s: without them the store cannot be opened\n",
             paths->salt);
-    (void)printf("start with: %s serve --config %s\n", p->name, o->config);
+    (void)printf("start with: %s serve --config %s%s\n", p->name, o->config,
+                 o->n_set ? ", and the same --set" : "");
 }
 
 vd_rc vd_init(const struct vd_program *p, const struct vd_options *o, vd_err *err)

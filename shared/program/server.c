@@ -50,8 +50,8 @@ static vd_rc check_config(const struct vd_program *p, const struct vd_options *o
 
 /* There are no built-in roles; these three fit the routes of both programs. */
 static const char proposed_roles[] =
-    "\n# Three roles to begin with: the owner of the server, who reads only, and what the tool "
-    "kbs-client needs.\n"
+    "\n# Three roles to begin with: the owner of the server, who reads only, and what kbs-client "
+    "needs.\n"
     "#[[admin.role]]\n#name = \"owner\"\n#allow = [\"* /*\"]\n"
     "#[[admin.role]]\n#name = \"auditor\"\n#allow = [\"GET /api/v1/*\", \"GET /metrics\"]\n"
     "#[[admin.role]]\n#name = \"kbs-client\"\n#allow = [\"* /kbs/v0/*\"]\n";

@@ -1,5 +1,6 @@
-/* What the two servers share in running: verbs (init, serve, check-config, config-default), lock file,
- * signals, root key, store, audit, administrators, both planes, and the common native routes. */
+/* What the two servers share in running: verbs (init, serve, check-config, config-default), lock
+ * file, signals, root key, store, audit, administrators, both planes, and the common native routes.
+ */
 #pragma once
 
 #include "shared/audit/audit.h"
@@ -59,12 +60,14 @@ struct vd_program {
     size_t n_admin_routes;
     vd_guard_fn session_guard;  /* may be NULL; ctx is the vd_server */
     vd_guard_fn passport_guard; /* may be NULL; ctx is the vd_server */
-    /* Is this row served under this configuration? NULL: all are. A row that is off is no route: 404. */
+    /* Is this row served under this configuration? NULL: all are. A row that is off is no route:
+     * 404. */
     bool (*route_on)(const struct vd_server *s, const struct vd_route *route);
     const struct vd_verb *verbs; /* further ones: verify ... */
     size_t n_verbs;
     vd_span openapi;
-    /* Keys of settings (paths) whose files `init` below makes: checked beforehand, removed when it fails. */
+    /* Keys of settings (paths) whose files `init` below makes: checked beforehand, removed when it
+     * fails. */
     const char *const *state_keys; /* NULL-terminated; may be NULL */
     /* What the table of settings cannot say, for check-config and before a start. May be NULL. */
     vd_rc (*check)(const struct vd_config *config, vd_err *err);
@@ -76,7 +79,8 @@ struct vd_program {
     /* Every tick_seconds on the main thread; may be NULL. */
     void (*tick)(struct vd_server *s);
     unsigned tick_seconds;
-    /* Extra members for /api/v1/status ("a":1,"b":2 without braces) and lines for /metrics; each may be NULL. */
+    /* Extra members for /api/v1/status ("a":1,"b":2 without braces) and lines for /metrics; each
+     * may be NULL. */
     void (*status)(struct vd_server *s, vd_buf *members_json);
     void (*metrics)(struct vd_server *s, vd_buf *lines);
 };
@@ -86,12 +90,20 @@ int vd_program_main(const struct vd_program *p, int argc, char **argv);
 /* GET /healthz on either plane (OPEN): 200 without a body; 503 when store or audit stopped. */
 vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 
-/* Common native routes (status, audit, decisions, openapi, metrics, healthz), for the route tests. */
+/* Common native routes (status, audit, decisions, openapi, metrics, healthz), for the route tests.
+ */
 extern const struct vd_route vd_common_admin_routes[];
 extern const size_t vd_common_admin_routes_n;
 
 /* Exit codes of every verb (SHAPES section 12). */
 enum {
-    VD_EXIT_OK = 0, VD_EXIT_USAGE = 1, VD_EXIT_REMOTE = 2, VD_EXIT_AUTH = 3, VD_EXIT_DENIED = 4,
-    VD_EXIT_NOT_FOUND = 5, VD_EXIT_VERSION = 6, VD_EXIT_APPROVAL = 7, VD_EXIT_VERIFY = 8,
+    VD_EXIT_OK = 0,
+    VD_EXIT_USAGE = 1,
+    VD_EXIT_REMOTE = 2,
+    VD_EXIT_AUTH = 3,
+    VD_EXIT_DENIED = 4,
+    VD_EXIT_NOT_FOUND = 5,
+    VD_EXIT_VERSION = 6,
+    VD_EXIT_APPROVAL = 7,
+    VD_EXIT_VERIFY = 8,
 };
