@@ -81,15 +81,16 @@ struct vdr_rego_run; /* one evaluation: one thread at a time; outlives its polic
 
 /* What there is for an entry point. */
 enum vdr_rego_entry {
-    VDR_REGO_ABSENT = 0,      /* no such rule */
-    VDR_REGO_VM = 1,          /* compiled for the register VM */
-    VDR_REGO_INTERPRETED = 2, /* the VM's compiler does not take it: the interpreter evaluates it */
-    VDR_REGO_BROKEN = 3,      /* every evaluation fails, as the fault says */
+    VDR_REGO_ABSENT = 0, /* no such rule */
+    VDR_REGO_VM = 1,     /* the register VM evaluates it */
+    VDR_REGO_INTERPRETED =
+        2, /* the interpreter does, behind a run of the VM for its budgets where it compiles */
+    VDR_REGO_BROKEN = 3, /* every evaluation fails, as the fault says */
 };
 struct vdr_rego_budget {
-    uint64_t instructions; /* the interpreter has time only */
-    uint64_t milliseconds; /* time of the host's answers not counted */
-    uint64_t memory;       /* bytes requested in all; the interpreter has time only */
+    uint64_t instructions; /* VM */
+    uint64_t milliseconds; /* the host's answers not counted */
+    uint64_t memory;       /* VM: bytes requested in all */
     uint64_t result;       /* bytes of JSON */
 };
 struct vdr_rego_query {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Address space, not memory: rules and functions call one another on this stack until time is up.
 const STACK: usize = 1 << 30;
-/// Restarts are quadratic; a policy that asks for more names than this is refused.
-const LOOKUPS: usize = 256;
+/// Names that one evaluation may ask for; restarts are quadratic in them.
+const LOOKUPS: usize = 1024;
 
 #[derive(Default)]
 struct Answers {
@@ -22,13 +22,17 @@ struct Answers {
 }
 
 impl Answers {
+    fn find(&self, name: &str) -> Option<Value> {
+        self.known.iter().find(|(n, _)| **n == *name).map(|(_, v)| v.clone())
+    }
+
     fn ask(&mut self, params: Vec<Value>) -> anyhow::Result<Value> {
         let name = match params.first() {
             Some(Value::String(s)) => s.clone(),
             _ => anyhow::bail!("query_reference_value takes one string"),
         };
-        if let Some((_, v)) = self.known.iter().find(|(n, _)| *n == name) {
-            return Ok(v.clone());
+        if let Some(v) = self.find(&name) {
+            return Ok(v);
         }
         self.missing = Some(name);
         anyhow::bail!("not answered yet")
@@ -37,7 +41,7 @@ impl Answers {
 
 pub struct Run {
     policy: Arc<Policy>,
-    entry: String,
+    entry: Arc<str>,
     input: Value,
     data: Value,
     now: Value,
@@ -46,10 +50,10 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(policy: Arc<Policy>, entry: &str, input: Value, data: Value, now_ns: i64, b: &Budget) -> Run {
+    pub fn new(policy: Arc<Policy>, entry: &Arc<str>, input: Value, data: Value, now_ns: i64, b: &Budget) -> Run {
         Run {
             policy,
-            entry: entry.into(),
+            entry: entry.clone(),
             input,
             data,
             now: Value::from(now_ns),
@@ -71,17 +75,19 @@ impl Run {
         }
     }
 
-    pub fn resume(&mut self, answer: Value) -> Result<Step, Failure> {
-        {
-            let mut a = self.locked();
-            if a.known.len() >= LOOKUPS {
-                return Err(Failure::plain(BUDGET, "too many reference values"));
-            }
-            if let Some(name) = a.missing.take() {
-                a.known.push((name, answer));
-            }
+    pub fn known(&self, name: &str) -> Option<Value> {
+        self.locked().find(name)
+    }
+
+    /// An answer for this attempt or a later one.
+    pub fn learn(&mut self, name: String, answer: Value) -> Result<(), Failure> {
+        let mut a = self.locked();
+        if a.known.len() >= LOOKUPS {
+            return Err(Failure::plain(BUDGET, "too many reference values"));
         }
-        self.step()
+        a.missing = None;
+        a.known.push((name.into(), answer));
+        Ok(())
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Answers> {
@@ -101,6 +107,6 @@ impl Run {
         engine.set_execution_timer_config(timer(self.left, NonZeroU32::MIN));
         engine.set_input(self.input.clone());
         engine.add_data(self.data.clone()).map_err(fail)?;
-        engine.eval_rule(self.entry.clone()).map_err(fail)
+        engine.eval_rule(self.entry.to_string()).map_err(fail)
     }
 }

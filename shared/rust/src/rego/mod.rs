@@ -1,11 +1,14 @@
 //! Rego: a policy is parsed and compiled once; an evaluation is a run that stops for each answer of
-//! the host. `vm` drives the register VM. What its compiler does not know (`with`, some heads, a call
-//! of an unknown function that may never be reached) is evaluated by `interp`, the engine's
-//! interpreter, which is also what Trustee runs.
+//! the host. The engine has a register VM (`vm`: fast, with budgets) and an interpreter (`interp`:
+//! what Trustee runs, so what policies mean). `plain` says when the VM's value counts; for other
+//! programs the VM goes ahead for its budgets and the interpreter decides. What the VM's compiler does
+//! not know (`with`, some heads, unknown functions that may never be reached) is only interpreted.
 
+mod cost;
 mod fault;
 mod interp;
 mod json;
+mod plain;
 mod vm;
 
 use crate::fault::{fill, Fault};
@@ -31,14 +34,17 @@ const STACK: usize = 64 << 20;
 /// What there is for one entry point.
 enum Body {
     Absent,
+    /// The VM's value counts.
     Vm(Arc<Program>),
+    /// The VM runs ahead for its budgets, the interpreter's value counts.
+    Guarded(Arc<Program>),
     Interpreted,
     /// Accepted when it was set, as Trustee does; each evaluation fails.
     Broken(Failure),
 }
 
 pub struct Policy {
-    entries: Vec<(String, Body)>,
+    entries: Vec<(Arc<str>, Body)>,
     engine: Engine,
     lookups: bool,
 }
@@ -72,14 +78,66 @@ pub enum Step {
     Lookup(String),
 }
 
-enum Machine {
-    Vm(Box<vm::Run>),
-    Interp(Box<interp::Run>),
+pub struct Run {
+    /// Until it has ended or handed over.
+    vm: Option<Box<vm::Run>>,
+    interp: interp::Run,
+    trust_vm: bool,
+    asked: String,
+    max_result: usize,
 }
 
-pub struct Run {
-    machine: Machine,
-    max_result: usize,
+impl Run {
+    fn begin(&mut self) -> Result<Step, Failure> {
+        match &mut self.vm {
+            Some(vm) => {
+                let step = vm.start();
+                self.settle(step)
+            }
+            None => self.interpret(),
+        }
+    }
+
+    fn answer(&mut self, v: Value) -> Result<Step, Failure> {
+        self.interp.learn(std::mem::take(&mut self.asked), v.clone())?;
+        match &mut self.vm {
+            Some(vm) => {
+                let step = vm.resume(v);
+                self.settle(step)
+            }
+            None => self.interpret(),
+        }
+    }
+
+    /// A budget ends the run, a value that counts too; anything else the interpreter decides. A name
+    /// is asked once: its answer stays the same for the whole evaluation.
+    fn settle(&mut self, mut step: Result<Step, Failure>) -> Result<Step, Failure> {
+        loop {
+            match step {
+                Ok(Step::Lookup(name)) => match (self.interp.known(&name), &mut self.vm) {
+                    (Some(v), Some(vm)) => step = vm.resume(v),
+                    _ => {
+                        self.asked.clone_from(&name);
+                        return Ok(Step::Lookup(name));
+                    }
+                },
+                Ok(Step::Value(v)) if self.trust_vm => return Ok(Step::Value(v)),
+                Err(f) if f.rc == BUDGET => return Err(f),
+                _ => {
+                    self.vm = None;
+                    return self.interpret();
+                }
+            }
+        }
+    }
+
+    fn interpret(&mut self) -> Result<Step, Failure> {
+        let step = self.interp.step()?;
+        if let Step::Lookup(name) = &step {
+            self.asked.clone_from(name);
+        }
+        Ok(step)
+    }
 }
 
 fn lengths(n: usize) -> PolicyLengthConfig {
@@ -98,13 +156,19 @@ fn body(engine: &mut Engine, entry: &str, lookups: bool) -> Body {
     let hosts: &[(&str, usize)] = &[(CLOCK, 0), (LOOKUP, 1)];
     let hosts = if lookups { hosts } else { &hosts[..1] };
     match Compiler::compile_from_policy_with_host_await(&policy, &[entry], hosts) {
-        Ok(program) => Body::Vm(program),
+        Ok(program) if plain::is_plain(&program) => Body::Vm(program),
+        Ok(program) if plain::host_calls(&program) => Body::Guarded(program),
+        Ok(_) => Body::Interpreted,
         Err(e) if e.to_string().contains("ecurs") => Body::Broken(Failure::of_compiler(EVAL, &e)),
         Err(_) => Body::Interpreted,
     }
 }
 
 fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Failure> {
+    if let Some(at) = cost::too_much(text.as_bytes()) {
+        let (line, column) = crate::toml::place(text.as_bytes(), at);
+        return Err(Failure { rc: COMPILE, line, column, text: "nested too deeply".into() });
+    }
     let mut engine = Engine::new();
     engine.set_policy_length_config(lengths(text.len()));
     engine.set_gather_prints(true);
@@ -115,7 +179,7 @@ fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Fa
         .into_iter()
         .map(|e| {
             let b = body(&mut engine, &e, lookups);
-            (e, b)
+            (e.into(), b)
         })
         .collect();
     Ok(Policy { entries, engine, lookups })
@@ -196,7 +260,7 @@ pub unsafe extern "C" fn vdr_rego_entry(r: *const Rego, entry: usize, out: *mut 
             None => return Err(BAD_INPUT),
             Some((_, Body::Absent)) => 0,
             Some((_, Body::Vm(_))) => 1,
-            Some((_, Body::Interpreted)) => 2,
+            Some((_, Body::Guarded(_) | Body::Interpreted)) => 2,
             Some((_, Body::Broken(f))) => {
                 fill(out, f.line, f.column, &f.text);
                 3
@@ -221,21 +285,21 @@ unsafe fn start(r: &Rego, entry: usize, q: &Query) -> Result<(Run, Step), Failur
     let input = document(slice(q.input, q.input_n), "input")?;
     let data = document(slice(q.data, q.data_n), "data")?;
     let max_result = usize::try_from(q.budget.result).unwrap_or(usize::MAX);
-    let (machine, step) = match r.0.entries.get(entry) {
-        Some((name, Body::Vm(program))) => {
-            let mut run = Box::new(vm::Run::new(program.clone(), input, data, q.now_ns, &q.budget)?);
-            let step = run.start(name)?;
-            (Machine::Vm(run), step)
-        }
-        Some((name, Body::Interpreted)) => {
-            let mut run = Box::new(interp::Run::new(r.0.clone(), name, input, data, q.now_ns, &q.budget));
-            let step = run.step()?;
-            (Machine::Interp(run), step)
-        }
+    let (name, vm, trust_vm) = match r.0.entries.get(entry) {
+        Some((name, Body::Vm(p))) => (name, Some(p), true),
+        Some((name, Body::Guarded(p))) => (name, Some(p), false),
+        Some((name, Body::Interpreted)) => (name, None, false),
         Some((_, Body::Broken(f))) => return Err(f.clone()),
         Some((_, Body::Absent)) | None => return Err(Failure::plain(BAD_INPUT, "no such rule")),
     };
-    Ok((Run { machine, max_result }, step))
+    let vm = match vm {
+        Some(p) => Some(Box::new(vm::Run::new(p.clone(), input.clone(), data.clone(), q.now_ns, &q.budget)?)),
+        None => None,
+    };
+    let interp = interp::Run::new(r.0.clone(), name, input, data, q.now_ns, &q.budget);
+    let mut run = Run { vm, interp, trust_vm, asked: String::new(), max_result };
+    let step = run.begin()?;
+    Ok((run, step))
 }
 
 /// Tells C where the run stands: 0 value (its JSON), 1 undefined, 2 lookup (the name).
@@ -291,10 +355,7 @@ pub unsafe extern "C" fn vdr_rego_resume(
         let bytes = slice(answer, n);
         let value = if bytes.is_empty() { Ok(Value::Null) } else { document(bytes, "answer") };
         let step = value
-            .and_then(|v| match &mut run.machine {
-                Machine::Vm(m) => m.resume(v),
-                Machine::Interp(m) => m.resume(v),
-            })
+            .and_then(|v| run.answer(v))
             .map_err(|f| refuse(out, f))?;
         report(step, run.max_result, ret_step, ret_bytes).map_err(|f| refuse(out, f))
     })
