@@ -242,7 +242,6 @@ static void submit(struct vd_conn *c)
 static void run_job(struct vd_conn *c)
 {
     struct vd_job *job = c->job;
-    job->x.req.body = vd_buf_span(&job->body);
     job->guard = !job->guarded;
     job->handle = true;
     if (job->x.req.route->lane != VD_INLINE) {
@@ -250,6 +249,7 @@ static void run_job(struct vd_conn *c)
         return;
     }
     job->rc = job->guard ? vd_exch_guard(&job->x, c->loop->g->cfg.router) : VD_OK;
+    job->x.req.body = vd_buf_span(&job->body);
     if (job->rc.code == VD_E_OK)
         job->rc = vd_exch_handle(&job->x);
     finish_job(c);
@@ -377,8 +377,8 @@ static void handle_head(struct vd_conn *c, vd_span in, size_t head_n)
         return;
     }
     size_t body_n = (size_t)x->head.length;
-    x->req.body = vd_span_part(in, head_n, body_n);
     rc = vd_exch_guard(x, l->g->cfg.router);
+    x->req.body = vd_span_part(in, head_n, body_n);
     if (rc.code == VD_E_OK)
         rc = vd_exch_handle(x);
     if (rc.code != VD_E_OK)

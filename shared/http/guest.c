@@ -68,8 +68,9 @@ static void start_tick(struct vd_loop *l)
 
 static void end_if_drained(struct vd_loop *l)
 {
+    /* Not a break: libevent closes sockets after the callback that freed them. */
     if (l->draining && l->n_conns == 0)
-        (void)event_base_loopbreak(l->base);
+        (void)event_base_loopexit(l->base, NULL);
 }
 
 static void attach(struct vd_loop *l, struct vd_conn *c)

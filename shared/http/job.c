@@ -13,8 +13,10 @@ static void run(struct vd_task *task)
                           (long long)waited / 1000);
     if (job->rc.code == VD_E_OK && job->guard)
         job->rc = vd_exch_guard(&job->x, g->cfg.router);
-    if (job->rc.code == VD_E_OK && job->handle)
+    if (job->rc.code == VD_E_OK && job->handle) {
+        job->x.req.body = vd_buf_span(&job->body); /* guards never see a body */
         job->rc = vd_exch_handle(&job->x);
+    }
     vd_loop_push(job->conn->loop, job);
 }
 
