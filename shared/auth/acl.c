@@ -130,7 +130,7 @@ void vd_acl_free(struct vd_acl_role *role, size_t n)
 const struct vd_acl_role *vd_acl_role(const struct vd_auth *a, const char *name)
 {
     for (size_t i = 0; i < a->n_role; i++)
-        if (strcmp(a->role[i].name, name) == 0)
+        if (vd_span_eq_str(vd_span_str(a->role[i].name), name))
             return &a->role[i];
     return NULL;
 }

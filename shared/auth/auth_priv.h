@@ -7,6 +7,7 @@
 enum {
     VD_AUTH_TOKEN_MAX = 8192,  /* a real one has about 400 bytes */
     VD_AUTH_FILE_MAX = 262144, /* a key file */
+    VD_AUTH_FILE_BUF = 2 * VD_AUTH_FILE_MAX,
     VD_AUTH_NAME_MAX = 64,
 };
 

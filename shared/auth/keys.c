@@ -49,7 +49,7 @@ static vd_rc add_key(const struct vd_auth_identity *id, const char *file, struct
 
 static vd_rc load_pem(const struct vd_auth_identity *id, struct vd_auth_who *who, vd_err *err)
 {
-    VD_AUTO_BUF_WIPED pem = vd_buf_of(VD_AUTH_FILE_MAX * 2);
+    VD_AUTO_BUF_WIPED pem = vd_buf_of(VD_AUTH_FILE_BUF);
     VD_TRY(read_file(id, id->public_key_file, &pem, err));
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     vd_err cause = { 0 };
@@ -87,14 +87,14 @@ static vd_rc load_jwk(const struct vd_auth_identity *id, vd_jv jwk, size_t n_key
     else if (n_keys > 1)
         return refuse(id, id->jwks_file, "several keys, and one has no kid; give each a kid", err);
     for (size_t i = 0; i < who->n_key && kid; i++)
-        if (strcmp(who->key[i].kid, kid) == 0)
+        if (vd_span_eq_str(vd_span_str(who->key[i].kid), kid))
             return refuse(id, id->jwks_file, "two keys have the same kid", err);
     return add_key(id, id->jwks_file, key, kid, who, err);
 }
 
 static vd_rc load_jwks(const struct vd_auth_identity *id, struct vd_auth_who *who, vd_err *err)
 {
-    VD_AUTO_BUF text = vd_buf_of(VD_AUTH_FILE_MAX * 2);
+    VD_AUTO_BUF text = vd_buf_of(VD_AUTH_FILE_BUF);
     VD_TRY(read_file(id, id->jwks_file, &text, err));
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     vd_err cause = { 0 };

@@ -26,8 +26,8 @@ static vd_rc alg_for(const struct vd_key *priv, enum vd_sig *ret, vd_err *err)
 vd_rc vd_auth_token(const struct vd_key *priv, const struct vd_token_spec *spec, vd_buf *out,
                     vd_err *err)
 {
-    enum vd_sig alg;
-    char kid[44];
+    enum vd_sig alg = VD_SIG_MAX;
+    char kid[44] = "";
     VD_TRY(alg_for(priv, &alg, err));
     VD_TRY(vd_key_thumbprint(priv, kid, err));
     if (spec->role && !vd_auth_name_ok(spec->role))

@@ -469,6 +469,7 @@ static void variables_of_other_forms_are_left_alone(void **state)
     VD_AUTO(vd_config_free) struct vd_config *c = good(*state, "", NULL);
     assert_int_equal(unsetenv("VIDIMUS_ISSUER_URL"), 0);
     assert_int_equal(unsetenv("VIDIMUSX__Y"), 0);
+    assert_false(vd_config_is_set(c, "guest.listen"));
 }
 
 static void a_missing_file_is_named_with_the_cure(void **state)
