@@ -14,8 +14,7 @@ vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
     const struct vd_server *s = req->server;
     if (!vd_audit_ok(s->audit))
-        return vd_fail(err, VD_E_AUDIT,
-                       "audit records are refused (full disk or failed sync)");
+        return vd_fail(err, VD_E_AUDIT, "audit records are refused (full disk or failed sync)");
     if (!vd_store_ok(s->store))
         return vd_fail(err, VD_E_STORE, "the store stopped; see the log, then restart");
     resp->status = 200;
@@ -24,14 +23,28 @@ vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
-static void stats_of(const struct vd_server *s, bool guest, struct vd_plane_stats *ret)
+/* Zeros while the planes are still starting: a request may come before the main thread has noted
+ * them. */
+static void stats_of(const struct vd_server *s, struct vd_plane_stats *guest,
+                     struct vd_plane_stats *admin)
 {
-    *ret = (struct vd_plane_stats){ 0 };
-    /* The plane that serves this very request may still be starting. */
-    if (guest && s->guest)
-        vd_guest_stats(s->guest, ret);
-    if (!guest && s->admin)
-        vd_admin_stats(s->admin, ret);
+    *guest = (struct vd_plane_stats){ 0 };
+    *admin = (struct vd_plane_stats){ 0 };
+    if (!__atomic_load_n(&s->listening, __ATOMIC_ACQUIRE))
+        return;
+    vd_guest_stats(s->guest, guest);
+    vd_admin_stats(s->admin, admin);
+}
+
+static void facts_of(const struct vd_server *s, struct vd_plane_facts *guest,
+                     struct vd_plane_facts *admin)
+{
+    *guest = (struct vd_plane_facts){ 0 };
+    *admin = (struct vd_plane_facts){ 0 };
+    if (!__atomic_load_n(&s->listening, __ATOMIC_ACQUIRE))
+        return;
+    *guest = s->guest_facts;
+    *admin = s->admin_facts;
 }
 
 static void plane_status(vd_jw *w, const char *name, const struct vd_plane_facts *f,
@@ -41,7 +54,7 @@ static void plane_status(vd_jw *w, const char *name, const struct vd_plane_facts
     vd_jw_obj(w);
     vd_jw_kstr(w, "address", f->address);
     vd_jw_kbool(w, "tls", f->tls);
-    vd_jw_kbool(w, "insecure_http", !f->tls && !f->loopback);
+    vd_jw_kbool(w, "insecure_http", f->address[0] && !f->tls && !f->loopback);
     vd_jw_ku64(w, "connections", st->connections_open);
     vd_jw_ku64(w, "requests", st->requests);
     vd_jw_ku64(w, "queue", st->queue);
@@ -52,8 +65,9 @@ static vd_rc get_status(const struct vd_req *req, struct vd_resp *resp, vd_err *
 {
     struct vd_server *s = req->server;
     struct vd_plane_stats guest, admin;
-    stats_of(s, true, &guest);
-    stats_of(s, false, &admin);
+    stats_of(s, &guest, &admin);
+    struct vd_plane_facts guest_facts, admin_facts;
+    facts_of(s, &guest_facts, &admin_facts);
     vd_jw w = vd_jw_of(&resp->body);
     vd_jw_obj(&w);
     vd_jw_kstr(&w, "program", s->program);
@@ -62,8 +76,8 @@ static vd_rc get_status(const struct vd_req *req, struct vd_resp *resp, vd_err *
     vd_jw_time(&w, s->started);
     vd_jw_key(&w, "now");
     vd_jw_time(&w, req->now);
-    plane_status(&w, "guest", &s->guest_facts, &guest);
-    plane_status(&w, "admin", &s->admin_facts, &admin);
+    plane_status(&w, "guest", &guest_facts, &guest);
+    plane_status(&w, "admin", &admin_facts, &admin);
     vd_jw_key(&w, "store");
     vd_jw_obj(&w);
     vd_jw_kbool(&w, "ok", vd_store_ok(s->store));
@@ -214,8 +228,7 @@ static vd_rc get_metrics(const struct vd_req *req, struct vd_resp *resp, vd_err 
     struct vd_server *s = req->server;
     struct vd_plane_stats guest, admin;
     vd_buf *out = &resp->body;
-    stats_of(s, true, &guest);
-    stats_of(s, false, &admin);
+    stats_of(s, &guest, &admin);
     metric_head(out, "build_info", "gauge", "Program and version.");
     vd_buf_printf(out, "vidimus_build_info{program=\"%s\",version=\"%s\"} 1\n", s->program,
                   VD_VERSION);

@@ -174,18 +174,19 @@ vd_rc vd_planes_start(struct vd_server *s, const struct vd_tables *t, vd_err *er
     note_facts(guest.listen, vd_guest_port(s->guest), guest.tls_cert != NULL, &s->guest_facts);
     say_plain(s, "guest", &s->guest_facts);
     say_plain(s, "admin", &s->admin_facts);
+    __atomic_store_n(&s->listening, true, __ATOMIC_RELEASE);
     return VD_OK;
 }
 
-/* Guests first: an administrator may watch the end. */
+/* The admin plane first: its /api/v1/status looks at the guest plane. */
 void vd_planes_stop(struct vd_server *s)
 {
-    if (s->guest)
-        vd_guest_stop(s->guest);
     if (s->admin)
         vd_admin_stop(s->admin);
-    s->guest = NULL;
     s->admin = NULL;
+    if (s->guest)
+        vd_guest_stop(s->guest);
+    s->guest = NULL;
 }
 
 void vd_planes_reload(struct vd_server *s)

@@ -37,6 +37,7 @@ struct vd_server {
     struct vd_admin *admin;
     struct vd_plane_facts guest_facts;
     struct vd_plane_facts admin_facts;
+    bool listening;  /* atomic: planes and facts above are filled */
     vd_span openapi; /* embedded openapi.json of the program */
     int64_t started;
     void *app;
