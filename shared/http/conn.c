@@ -216,6 +216,7 @@ static void drop_job(struct vd_conn *c)
 
 static void refuse_job(struct vd_conn *c)
 {
+    vd_job_drop_body(c->job);
     refuse(c, &c->job->x);
     drop_job(c);
 }
@@ -227,6 +228,7 @@ static void finish_job(struct vd_conn *c)
         refuse_job(c);
         return;
     }
+    vd_job_drop_body(c->job); /* before the answer: a client that has it may count on the memory */
     answer(c, x, false);
     drop_job(c);
 }

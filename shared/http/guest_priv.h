@@ -154,6 +154,8 @@ struct vd_job *vd_job_new(struct vd_conn *c, vd_span head, size_t n_field,
 void vd_job_free(struct vd_job *job);
 /* Room for n more bytes of body, charged to the common memory; NULL when there is none. */
 uint8_t *vd_job_body_room(struct vd_job *job, size_t n);
+/* Wipes the body and gives its memory back to the common budget. */
+void vd_job_drop_body(struct vd_job *job);
 /* Hands over to the pool of its lane; VD_E_BUSY when that is full. */
 vd_rc vd_job_submit(struct vd_job *job);
 /* Into the inbox of the loop; called by workers. */

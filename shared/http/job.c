@@ -53,12 +53,19 @@ struct vd_job *vd_job_new(struct vd_conn *c, vd_span head, size_t n_field,
     return job;
 }
 
+void vd_job_drop_body(struct vd_job *job)
+{
+    vd_buf_wipe(&job->body); /* may be a secret that an administrator sets */
+    job->x.req.body = VD_SPAN_NONE;
+    atomic_fetch_sub_explicit(&job->g->body_memory, job->charged, memory_order_relaxed);
+    job->charged = 0;
+}
+
 void vd_job_free(struct vd_job *job)
 {
     if (!job)
         return;
-    atomic_fetch_sub_explicit(&job->g->body_memory, job->charged, memory_order_relaxed);
-    vd_buf_wipe(&job->body); /* may be a secret that an administrator sets */
+    vd_job_drop_body(job);
     vd_exch_done(&job->x);
     vd_wipe(job->memory, job->memory_n); /* tokens in the head */
     free(job);

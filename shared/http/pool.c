@@ -14,6 +14,7 @@ struct vd_pool {
     size_t waiting;
     size_t max;
     unsigned idle;
+    unsigned busy;
     bool stop;
     unsigned n;
     pthread_t thread[];
@@ -36,9 +37,11 @@ static void *work(void *arg)
         if (!p->head)
             p->tail = &p->head;
         p->waiting--;
+        p->busy++;
         (void)pthread_mutex_unlock(&p->lock);
         t->run(t);
         (void)pthread_mutex_lock(&p->lock);
+        p->busy--;
     }
     (void)pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -86,7 +89,8 @@ vd_rc vd_pool_new(unsigned threads, size_t queue, struct vd_pool **ret, vd_err *
 bool vd_pool_submit(struct vd_pool *p, struct vd_task *task)
 {
     (void)pthread_mutex_lock(&p->lock);
-    bool ok = !p->stop && p->waiting < p->max + p->idle;
+    /* A thread that has not woken up yet is as good as an idle one. */
+    bool ok = !p->stop && p->waiting + p->busy < p->max + p->n;
     if (ok) {
         task->next = NULL;
         *p->tail = task;
