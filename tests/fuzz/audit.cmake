@@ -1,0 +1,1 @@
+vd_fuzz(audit_line LIBS vd_audit)
