@@ -31,7 +31,7 @@ static void put_safe(vd_buf *out, vd_span s)
 static void put_expected(vd_buf *out, const struct iss_check *c, const struct paint *p)
 {
     bool wide = strlen(c->observed) + strlen(c->expected) > ONE_LINE;
-    vd_buf_printf(out, "%s%*s%s(against ", wide ? "\n" : "", wide ? WHERE : 1, "", p->dim);
+    vd_buf_printf(out, "%s%*s%s(expected ", wide ? "\n" : "", wide ? WHERE : 1, "", p->dim);
     put_safe(out, vd_span_str(c->expected));
     vd_buf_printf(out, ")%s\n", p->end);
 }

@@ -53,7 +53,10 @@ static vd_rc read_file(const struct coll_kind *k, const char *path, bool offline
     if (rc.code != VD_E_OK)
         return vd_fail(err, rc.code == VD_E_NOT_FOUND ? VD_E_NOT_FOUND : VD_E_FILE, "%s",
                        cause.msg);
-    if (make_item(k, &bytes, offline ? now : changed, offline, ret, &cause).code != VD_E_OK)
+    int64_t from = offline ? now : changed;
+    if (from > now) /* a date of the future says nothing about age: counts as old */
+        from = 0;
+    if (make_item(k, &bytes, from, offline, ret, &cause).code != VD_E_OK)
         return vd_fail(err, VD_E_FILE, "%s: is no %s: %s", path, k->kind->name, cause.msg);
     return VD_OK;
 }
