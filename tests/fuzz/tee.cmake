@@ -1,0 +1,3 @@
+vd_fuzz(snp_report LIBS iss_tee)
+vd_fuzz(snp_json LIBS iss_tee)
+vd_fuzz(vek LIBS iss_tee)
