@@ -160,7 +160,8 @@ vd_rc cli_api_version(const struct cli_args *a, struct cli_api *api, const char 
     struct vd_answer answer = { 0 };
     VD_TRY(cli_api_call(api, &req, &answer, err));
     vd_span etag = vd_answer_field(&answer, "ETag");
-    *ret_create = answer.status == 404;
+    /* Version 0 is a policy that is built in: nothing is stored under the name yet. */
+    *ret_create = answer.status == 404 || vd_span_eq_str(etag, "\"0\"");
     bool ok = answer.status == 404 ||
               (answer.status == 200 && etag.n > 2 && etag.n < 24 && etag.p[0] == '"');
     if (ok && !*ret_create)

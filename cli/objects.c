@@ -85,7 +85,7 @@ static const char *refvalue_path(const char *name, vd_buf *b)
     return vd_buf_cstr(b);
 }
 
-/* The value is JSON; a plain word that is no JSON is taken as a string. {"value":...,"expires":...}
+/* The value is JSON; a plain word that is no JSON is taken as a string. {"value":...,"expires_at":...}
  */
 static vd_rc refvalue_body(const struct cli_args *a, vd_buf *body, vd_err *err)
 {
@@ -108,7 +108,7 @@ static vd_rc refvalue_body(const struct cli_args *a, vd_buf *body, vd_err *err)
     else
         vd_jw_str_span(&w, cli_trim(vd_buf_span(&text)));
     if (a->expires)
-        vd_jw_kstr(&w, "expires", a->expires);
+        vd_jw_kstr(&w, "expires_at", a->expires);
     vd_jw_end(&w);
     return vd_buf_check(body, err);
 }

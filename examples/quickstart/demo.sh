@@ -159,7 +159,7 @@ GUEST="$BIN/simsnp attest --pki $DIR/pki --measurement $MEASUREMENT"
 "$V" policy put --quiet --server issuer default_cpu examples/quickstart/issuer-policy.rego >/dev/null
 "$V" refvalue put --quiet snp_launch_measurement "[\"$MEASUREMENT\"]" >/dev/null
 good "attestation owner: policy default_cpu and the expected launch measurement are set"
-"$V" policy put --quiet --server broker default examples/quickstart/release-policy.rego >/dev/null
+"$V" policy put --quiet --server broker resource-policy examples/quickstart/release-policy.rego >/dev/null
 printf 'the model is signed by three parties' | "$V" secret put --quiet demo/model/key - >/dev/null
 good "secret owner: release policy is set, secret demo/model/key is stored"
 "$V" attest --quiet --tee snp --attester "$GUEST" --key "$DIR/tee.key" --out "$DIR/passport"
@@ -211,7 +211,7 @@ cat <<TEXT
 TEXT
 if [ $KEEP = 1 ]; then
     if [ $SAMPLE = 1 ]; then
-        "$V" policy put --quiet --server broker default policies/release/allow_all.rego >/dev/null
+        "$V" policy put --quiet --server broker resource-policy policies/release/allow_all.rego >/dev/null
         note "sample evidence is switched on and the release policy is allow_all: for trials only"
     fi
     cat >"$DIR/environment" <<TEXT

@@ -99,6 +99,7 @@
     X(POLICY_MISSING, 141, "appraise.policy-missing", 403, "AttestationError", 401, VD_T_ATTEST)   \
     X(POLICY_RESULT, 142, "appraise.policy-result", 403, "AttestationError", 401, VD_T_ATTEST)     \
     X(PASSPORT_TOO_LARGE, 143, "passport.too-large", 403, "AttestationError", 401, VD_T_ATTEST)    \
+    X(EVIDENCE_TEE, 144, "evidence.tee-disabled", 403, "AttestationError", 401, VD_T_ATTEST)       \
     X(SET_POLICY, 150, "policy.refused", 400, "AttestationError", 401,                             \
       "Attestation error: Set Attestation Policy failed")                                          \
     X(REFVALUE_UNKNOWN, 151, "refvalue.unknown", 404, "RvpsError", 404,                            \
@@ -222,7 +223,13 @@ const struct vd_error_row *vd_error_at(size_t i);
 /* err may be NULL. The first cause is kept: a filled err is not overwritten. */
 vd_rc vd_fail_(vd_err *err, const char *file, int line, vd_code code, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-#define vd_fail(err, code, ...) vd_fail_((err), __FILE__, __LINE__, (code), __VA_ARGS__)
+/* Says its own code once more, so that readers and analysers see that it never succeeds. */
+#define vd_fail(err, failed, ...)                                                                  \
+    __extension__({                                                                                \
+        vd_code failed_ = (failed);                                                                \
+        (void)vd_fail_((err), __FILE__, __LINE__, failed_, __VA_ARGS__).code;                      \
+        VD_RC(failed_);                                                                            \
+    })
 /* Puts "prefix: " before the message of a filled err. */
 void vd_context(vd_err *err, const char *prefix);
 static inline void vd_err_clear(vd_err *err)
