@@ -93,9 +93,8 @@ static vd_rc read_runtime(vd_jv v, enum vd_hash alg, struct piece *p, vd_err *er
         return VD_OK;
     vd_jv raw = vd_jv_get(v, "raw"), structured = vd_jv_get(v, "structured");
     vd_err ignored = { 0 };
-    if (vd_jv_count(v) != 1 ||
-        (!vd_jv_is(raw, VD_JSON_STRING) && !vd_jv_is(structured, VD_JSON_OBJECT)))
-        return shape(err, "runtime_data is neither {raw: string} nor {structured: object}");
+    if (vd_jv_count(v) != 1 || (!vd_jv_is(raw, VD_JSON_STRING) && !vd_jv_ok(structured)))
+        return shape(err, "runtime_data is neither {raw: string} nor {structured: any JSON}");
     p->has_runtime = true;
     p->runtime_data = vd_buf_of(RAW_MAX);
     if (vd_jv_ok(raw)) {
@@ -103,13 +102,13 @@ static vd_rc read_runtime(vd_jv v, enum vd_hash alg, struct piece *p, vd_err *er
             return shape(err, "runtime_data.raw is no base64url without padding, or too long");
         return VD_OK;
     }
-    VD_AUTO_BUF canonical = vd_buf_of(2 * vd_jv_raw(structured).n + 64);
+    VD_AUTO_BUF canonical = vd_buf_of(8 * vd_jv_raw(structured).n + 64);
     VD_TRY(vd_json_canonical(structured, &canonical, err));
     uint8_t *digest = vd_buf_extend(&p->runtime_data, vd_hash_size(alg));
     if (!digest)
         return vd_buf_check(&p->runtime_data, err);
     VD_TRY(vd_hash_of(alg, vd_buf_span(&canonical), digest, err));
-    p->runtime = vd_buf_of(2 * vd_jv_raw(structured).n + 64);
+    p->runtime = vd_buf_of(8 * vd_jv_raw(structured).n + 64);
     return vd_json_compact(structured, &p->runtime, err);
 }
 

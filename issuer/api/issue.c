@@ -60,6 +60,8 @@ vd_rc iss_work_verify(struct iss_work *w, const char *tee, struct iss_evidence *
                       const struct iss_plain *plain, vd_err *err)
 {
     size_t before = w->list->n;
+    if (!iss_tees_enabled(w->app->tees, tee))
+        return vd_fail(err, VD_E_EVIDENCE_TEE, "%s: not enabled (tee.%s.enabled)", tee, tee);
     in->now = w->req->now;
     in->collateral = w->app->collateral;
     in->source = w->req->source;

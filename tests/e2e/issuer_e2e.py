@@ -411,7 +411,8 @@ def test_devices(run, issuer):
     run.equal("a device bound as if it were the primary: 401", with_device(bound_like_primary).status, 401)
     run.equal("a device dropped after hashing: 401", with_device(lambda s, d: "", rehash=False).status, 401)
     run.equal("a blank more than was hashed: 401", with_device(lambda s, d: json.dumps(d) + " ", rehash=False).status, 401)
-    run.equal("a device that is not enabled: 401", with_device(lambda s, d: '{"nvidia":{}}').status, 401)
+    a = with_device(lambda s, d: '{"nvidia":{}}')
+    run.equal("a device that is not enabled: 401", (a.status, a.json()["detail"]), (401, ATTEST_TEXT))
     run.equal("a device named twice: 4xx", with_device(
         lambda s, d: '{"sampledevice":%s,"sampledevice":%s}' % ((json.dumps(d["sampledevice"]),) * 2)).status // 100, 4)
     spaced = with_device(lambda s, d: json.dumps(d, indent=2))
@@ -656,6 +657,10 @@ def test_as(run, issuer, who):
     a = post(as_request(init_data={"init_data_digest": lib.b64u(b"\1" * 32)}))
     run.check("init data as a digest", a.status == 200 and lib.token_parts(a.body.decode())[1]["submods"]["cpu0"][
         "ear.veraison.annotated-evidence"]["init_data_claims"] is None, a)
+    for value in (None, [], "x", 1.5, True):
+        digest = hashlib.sha384(json.dumps(value).encode()).digest()
+        a = post(as_request({"svn": "1", "report_data": lib.b64(digest)}, runtime_data={"structured": value}))
+        run.check("structured runtime data may be %r" % (value,), a.status == 200, a)
     two = as_request()
     two["verification_requests"].append({"tee": "sampledevice", "evidence": lib.b64u(b'{"svn":"2"}')})
     run.equal("two pieces of evidence", list(lib.token_parts(post(two).body.decode())[1]["submods"]), ["cpu0", "gpu0"])
@@ -670,6 +675,7 @@ def test_as(run, issuer, who):
            ("an unknown policy", as_request(policy_ids=["nosuch"]), json_type, 400),
            ("a policy that cannot be", as_request(policy_ids=["../x"]), json_type, 400),
            ("the default by name", as_request(policy_ids=["default"]), json_type, 200),
+           ("a tee that is not enabled", {"verification_requests": [{"tee": "tdx", "evidence": "e30"}], "policy_ids": []}, json_type, 403),
            ("an unknown tee", {"verification_requests": [{"tee": "x", "evidence": "e30"}], "policy_ids": []}, json_type, 400),
            ("evidence with padding", {"verification_requests": [{"tee": "sample", "evidence": "e30="}], "policy_ids": []}, json_type, 400),
            ("evidence that is no JSON", {"verification_requests": [{"tee": "sample", "evidence": "eA"}], "policy_ids": []}, json_type, 400),
