@@ -5,6 +5,8 @@
 
 #include "broker/api/relay.h"
 
+enum { LONG_LIFE = 86400 };
+
 static vd_rc audience_check(const struct vd_config *c, vd_err *err)
 {
     size_t n = 0;
@@ -55,6 +57,12 @@ static vd_rc trust_open(struct brk_app *app, vd_err *err)
     if (app->relay && !brk_trust_by_name(view, brk_relay_issuer(app->relay)))
         return vd_fail(err, VD_E_CONFIG, "relay.trusted_issuer: there is no trusted issuer %.64s",
                        brk_relay_issuer(app->relay));
+    for (size_t i = 0; i < view->n; i++)
+        if (view->row[i].issuer->max_lifetime > LONG_LIFE)
+            vd_log_msg(s->log, VD_LOG_WARN, "broker",
+                       "trusted issuer %s: passports may live %llu seconds; a stolen or outdated one is "
+                       "good for as long",
+                       view->row[i].issuer->name, (unsigned long long)view->row[i].issuer->max_lifetime);
     if (view->n == 0)
         vd_log_msg(s->log, VD_LOG_WARN, "broker",
                    "no trusted issuer: no passport is accepted; add a [[trusted_issuer]] or "

@@ -293,7 +293,12 @@ static vd_rc call(struct brk_relay *r, const char *url, vd_span cookie, vd_span 
         .seconds = CALL_SECONDS,
         .max_bytes = ANSWER_BYTES,
     };
-    return vd_client_call(r->client, &c, ret, err);
+    vd_err cause = { 0 };
+    vd_rc_ rc = vd_client_call(r->client, &c, ret, &cause);
+    if (rc.code == VD_E_OK)
+        return VD_OK;
+    /* What is too long here is the answer, not the request. */
+    return vd_fail(err, rc.code == VD_E_TOO_LARGE ? VD_E_REMOTE : rc.code, "relay: %s", cause.msg);
 }
 
 vd_rc brk_relay_auth(const struct vd_req *req, struct vd_resp *resp, vd_err *err)

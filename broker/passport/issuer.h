@@ -13,7 +13,7 @@ enum {
     BRK_NAME_MAX = 64,
     BRK_ISSUER_MAX = 255,
     BRK_LIFETIME_DEFAULT = VD_PASSPORT_SECONDS_MAX,
-    BRK_LIFETIME_MAX = 86400, /* for issuers whose passports live longer than ours ever do */
+    BRK_LIFETIME_MAX = 631152000, /* 20 years: recorded tokens are replayed; a warning above a day */
     BRK_LIST_MAX = 64,        /* entries of one list of an issuer */
 };
 

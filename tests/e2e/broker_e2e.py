@@ -127,7 +127,7 @@ class Test:
         self.folder = self.run.folder()
         self.check, self.equal = self.run.check, self.run.equal
         self.signer = Signer()
-        self.admin, self.admin_toml = lib.make_admin_identity(self.folder)
+        self.admin, self.admin_toml = lib.make_admin_identity(self.folder, allow=["* /api/v1/*", "* /kbs/v0/*", "GET /metrics"])
         more = lib.role("reader", ["GET /api/v1/*", "GET /kbs/v0/resource-policy"])
         more += lib.role("setter", ["POST /kbs/v0/resource/{repo}/*"])
         self.admin_toml = self.admin_toml.replace('roles = ["admin"]', 'roles = ["admin", "reader", "setter"]') + more
@@ -155,9 +155,18 @@ class Test:
         if decision is not None:
             self.equal(what + ": decision header", bool(answer.header("Vidimus-Decision")), decision)
 
+    def jose_open(self, body, key):
+        """By Debian's jose: jwcrypto takes an empty plaintext for a failure."""
+        path = os.path.join(self.folder, "tee.jwk")
+        with open(path, "w") as f:
+            f.write(key.key.export())
+        done = subprocess.run(["jose", "jwe", "dec", "-i", "-", "-k", path], input=body, capture_output=True)
+        return done.stdout if done.returncode == 0 else None
+
     def released(self, what, answer, key, want):
         if self.equal(what, answer.status, 200):
-            self.equal(what + ": plaintext", key.open(answer.body), want)
+            plain = self.jose_open(answer.body, key) if want == b"" else key.open(answer.body)
+            self.equal(what + ": plaintext", plain, want)
             self.equal(what + ": content type", answer.header("content-type"), "application/json")
 
     # ---- tests
@@ -611,9 +620,13 @@ class Test:
         if not os.path.exists(issuer_bin):
             print("relay: vidimus-issuer is not built, skipped")
             return
-        issuer = self.run.server("issuer", os.path.join(self.folder, "issuer"), self.bin,
-                                 '[passport]\nissuer = "%s"\n[tee.sample]\nenabled = true\n' % ISS + self.admin_toml)
-        trust = entry("real", ISS, 'jwks_url = "%s/.well-known/jwks.json"' % issuer.guest, tees=["sample"])
+        folder = os.path.join(self.folder, "issuer")
+        os.makedirs(folder)
+        _, admin_toml = lib.make_admin_identity(folder)
+        issuer = self.run.server("issuer", folder, self.bin, '[passport]\nissuer = "%s"\nkey_file = "%s/passport.key"\n'
+                                 '[tee.sample]\nenabled = true\n' % (ISS, folder) + admin_toml)
+        trust = entry("real", ISS, 'jwks_url = "%s/.well-known/jwks.json"' % issuer.guest, tees=["sample"],
+                      more="accept_simulated = true")
         relay = '[relay]\nissuer_url = "%s"\ntrusted_issuer = "real"\n' % issuer.guest
         b = self.broker("relay", trust + relay + '[accept]\naudience = ["broker", "alias"]\n')
         self.set_secret(b, "default/key/1", b"relayed secret")
@@ -755,8 +768,8 @@ class Test:
         self.limits()
         self.closed()
         self.lying_issuer()
-        self.relayed()
         self.rotation()
+        self.relayed()
         self.run.finish()
 
 

@@ -78,7 +78,7 @@ static void bad_values_of_an_entry_are_refused(void **state)
     BAD(s.policies = pin);
     BAD(s.accept_freshness = fresh);
     BAD(s.assume_freshness = "fresh");
-    BAD(s.max_lifetime = 86401);
+    BAD(s.max_lifetime = 631152001);
     BAD(s.jwks = VD_SPAN_NONE);
     BAD(s.jwks_url = "https://issuer.test/jwks");
     BAD(s.leaf_name = "x");
