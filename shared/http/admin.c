@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <time.h>
 
 #include "shared/base/secret.h"
 
@@ -141,6 +142,8 @@ static vd_rc read_body(struct admin_call *call, struct mg_connection *conn)
 static vd_rc serve(struct admin_call *call, struct mg_connection *conn)
 {
     struct vd_exch *x = &call->x;
+    if (atomic_load(&call->a->stopping))
+        return vd_fail(&x->err, VD_E_BUSY, "the admin plane is stopping");
     VD_TRY(take_head(call, mg_get_request_info(conn)));
     VD_TRY(vd_exch_route(x, &call->a->cfg, call->rewritten));
     if (x->head.length == 0)
@@ -230,13 +233,17 @@ static int finish(struct admin_call *call, struct mg_connection *conn, bool fail
 static int on_request(struct mg_connection *conn)
 {
     struct vd_admin *a = mg_get_user_data(mg_get_context(conn));
+    (void)atomic_fetch_add(&a->in_flight, 1);
     struct admin_call *call = call_new(a, conn);
-    if (!call) {
+    int status = 500;
+    if (call) {
+        bool failed = serve(call, conn).code != VD_E_OK;
+        status = finish(call, conn, failed);
+    } else {
         mg_disable_keep_alive(conn);
-        return 500;
     }
-    bool failed = serve(call, conn).code != VD_E_OK;
-    return finish(call, conn, failed);
+    (void)atomic_fetch_sub(&a->in_flight, 1);
+    return status;
 }
 
 /* Heads that civetweb itself refuses get the same error bodies as all others. */
@@ -246,11 +253,15 @@ static int on_error(struct mg_connection *conn, int status, const char *message)
     struct admin_call *call = call_new(a, conn);
     if (!call)
         return 1;
-    vd_code code = status == 408                                     ? VD_E_REQUEST_TIMEOUT
-                   : status == 413 || status == 414 || status == 431 ? VD_E_HEAD_TOO_LARGE
-                   : status == 503                                   ? VD_E_BUSY
-                   : status >= 500                                   ? VD_E_INTERNAL
-                                                                     : VD_E_BAD_REQUEST;
+    vd_code code = VD_E_BAD_REQUEST; /* 505 too: a version of HTTP that is none of ours */
+    if (status == 408)
+        code = VD_E_REQUEST_TIMEOUT;
+    else if (status == 413 || status == 414 || status == 431)
+        code = VD_E_HEAD_TOO_LARGE;
+    else if (status == 503)
+        code = VD_E_BUSY;
+    else if (status == 500)
+        code = VD_E_INTERNAL;
     (void)message; /* may quote the request */
     (void)vd_fail(&call->x.err, code, "the head was refused with %d", status).code;
     call->x.head.method = VD_METHOD_MAX;
@@ -391,12 +402,24 @@ vd_rc vd_admin_start(const struct vd_plane_cfg *cfg, struct vd_admin **ret, vd_e
     return VD_OK;
 }
 
+/* civetweb drops answers that are being made when it is stopped: let them out first. */
+static void drain(struct vd_admin *a)
+{
+    const struct timespec step = { 0, 5000000 };
+    int64_t until = vd_mono_us() + 10 * 1000000;
+    atomic_store(&a->stopping, true);
+    while (atomic_load(&a->in_flight) > 0 && vd_mono_us() < until)
+        (void)nanosleep(&step, NULL);
+}
+
 void vd_admin_stop(struct vd_admin *a)
 {
     if (!a)
         return;
-    if (a->ctx)
+    if (a->ctx) {
+        drain(a);
         mg_stop(a->ctx);
+    }
     if (a->library)
         (void)mg_exit_library();
     vd_pool_free(a->pool);

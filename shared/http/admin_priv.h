@@ -21,6 +21,8 @@ struct vd_admin {
     uint64_t fresh_id;
     atomic_uint_fast64_t id_state;
     atomic_uint_fast64_t body_memory;
+    atomic_bool stopping;
+    atomic_int in_flight;
     struct {
         atomic_uint_fast64_t requests;
         atomic_uint_fast64_t refused_head;

@@ -6,7 +6,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
-#include "shared/http/head.h"
+#include "shared/http/plane_priv.h"
 
 enum { KEPT_DEFAULT = 8, KEPT_MAX = 64, CONNECT_SECONDS = 5, HEAD_MAX = 64 << 10 };
 
@@ -24,6 +24,7 @@ vd_rc vd_client_new(const struct vd_client_cfg *cfg, struct vd_client **ret, vd_
     /* Counted and thread safe since 7.84; the matching cleanup is in vd_client_free. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return vd_fail(err, VD_E_INTERNAL, "the HTTP client library does not start");
+    vd_ignore_sigpipe();
     struct vd_client *c = calloc(1, sizeof *c);
     if (!c || pthread_mutex_init(&c->lock, NULL) != 0) {
         free(c);

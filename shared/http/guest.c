@@ -316,7 +316,7 @@ static vd_rc make_pools(struct vd_guest *g, vd_err *err)
     return VD_OK;
 }
 
-/* Signals are for main's thread; SIGPIPE, which TLS writes may draw, stays blocked in ours. */
+/* Signals are for main's thread. */
 static vd_rc start_loops(struct vd_guest *g, vd_err *err)
 {
     sigset_t all, old;
@@ -335,6 +335,7 @@ static vd_rc start(struct vd_guest *g, vd_err *err)
 {
     const struct vd_plane_cfg *cfg = &g->cfg;
     VD_TRY(vd_router_check(cfg->router, err));
+    vd_ignore_sigpipe();
     g->sources = vd_sources_new();
     if (!g->sources)
         return vd_fail(err, VD_E_NOMEM, "guest plane");

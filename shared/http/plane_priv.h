@@ -20,6 +20,9 @@ struct vd_exch {
 };
 
 int64_t vd_mono_us(void);
+/* Whoever writes to sockets needs it: a peer that left must be an error, not the end of the
+ * process. Leaves a handler that the program has set. */
+void vd_ignore_sigpipe(void);
 /* Unpredictable enough to be no oracle, unique in a process: mixes *state and moves it on. */
 void vd_request_id(uint64_t *state, char out[17]);
 /* A new exchange in x, which must be zeroed or vd_exch_done; keeps the memory of the answer's body.

@@ -164,13 +164,15 @@ static UNUSED void run_openssl(char *const argv[])
     assert_int_equal(status, 0);
 }
 
-/* A self-signed certificate for 127.0.0.1 and localhost; the names are owned by the caller. */
-static UNUSED void make_certificate(const char *dir, const char *name, char **cert, char **key)
+/* A self-signed certificate; the file names are owned by the caller. */
+static UNUSED void make_certificate_for(const char *dir, const char *name, const char *san,
+                                        char **cert, char **key)
 {
-    char c[512], k[512], subject[64];
+    char c[512], k[512], subject[64], names[128];
     (void)snprintf(c, sizeof c, "%s/%s.pem", dir, name);
     (void)snprintf(k, sizeof k, "%s/%s.key", dir, name);
     (void)snprintf(subject, sizeof subject, "/CN=%s", name);
+    (void)snprintf(names, sizeof names, "subjectAltName=%s", san);
     char *argv[] = { (char[]){ "openssl" },
                      (char[]){ "req" },
                      (char[]){ "-x509" },
@@ -188,11 +190,16 @@ static UNUSED void make_certificate(const char *dir, const char *name, char **ce
                      (char[]){ "-subj" },
                      subject,
                      (char[]){ "-addext" },
-                     (char[]){ "subjectAltName=IP:127.0.0.1,DNS:localhost" },
+                     names,
                      NULL };
     run_openssl(argv);
     *cert = vd_strdup_span(vd_span_str(c));
     *key = vd_strdup_span(vd_span_str(k));
+}
+
+static UNUSED void make_certificate(const char *dir, const char *name, char **cert, char **key)
+{
+    make_certificate_for(dir, name, "IP:127.0.0.1,DNS:localhost", cert, key);
 }
 
 /* ---- a program with routes of every kind ------------------------------------------------------
