@@ -102,7 +102,11 @@ static vd_rc open_policies(struct verify *v, vd_err *err)
     if (v->o.refvalues) {
         VD_AUTO_BUF text = vd_buf_of(1);
         VD_TRY(read_file(v->o.refvalues, &text, err));
-        VD_TRY(iss_rvps_fixed(vd_buf_span(&text), limits, &v->rvps, err));
+        vd_rc_ read = iss_rvps_fixed(vd_buf_span(&text), limits, &v->rvps, err);
+        if (read.code != VD_E_OK) {
+            vd_context(err, v->o.refvalues);
+            return read;
+        }
     }
     if (!v->o.policy)
         return iss_policies_new(NULL, limits, &v->policies, err);

@@ -110,6 +110,8 @@ static void put_findings(vd_buf *out, const struct iss_verdict *v, const struct 
                                                 "nearest" };
             if (!titled)
                 vd_buf_printf(out, "\n%swhat did not match%s\n", p->bold, p->end);
+            else
+                vd_buf_str(out, "\n");
             titled = true;
             for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
                 vd_jv value = vd_jv_get(it.value, part[i]);
