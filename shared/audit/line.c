@@ -42,7 +42,8 @@ vd_rc vd_audit_line_write(uint64_t seq, vd_span time, const char *event, const u
 static bool literal(vd_rd *r, const char *text)
 {
     vd_span want = vd_span_str(text);
-    return vd_span_eq(vd_rd_take(r, want.n), want);
+    vd_span got = vd_rd_take(r, want.n);
+    return got.p && vd_span_eq(got, want);
 }
 
 static bool digit(uint8_t c)

@@ -69,13 +69,15 @@ vd_rc vd_audit_open_intents(struct vd_audit *a, vd_audit_intent each, void *ctx,
     /* A copy: the callback closes intents by appending. */
     (void)pthread_mutex_lock(&a->lock);
     size_t n = a->n_intents;
-    VD_AUTO(free) uint64_t *open = calloc(n + 1, sizeof *open);
+    uint64_t *open = calloc(n + 1, sizeof *open);
     if (open && n)
         memcpy(open, a->intents, n * sizeof *open);
     (void)pthread_mutex_unlock(&a->lock);
     if (!open)
         return vd_fail(err, VD_E_NOMEM, "audit record");
-    for (size_t i = 0; i < n; i++)
-        VD_TRY(each(ctx, open[i], err));
-    return VD_OK;
+    vd_rc_ rc = VD_OK;
+    for (size_t i = 0; i < n && rc.code == VD_E_OK; i++)
+        rc = each(ctx, open[i], err);
+    free(open);
+    return rc;
 }

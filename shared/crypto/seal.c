@@ -13,7 +13,8 @@ _Static_assert(NONCE + TAG == VD_SEAL_OVERHEAD, "overhead");
 _Static_assert(VD_SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
 _Static_assert(VD_ROOT_SALT == crypto_pwhash_argon2id_SALTBYTES, "salt");
 
-/* Fixed for ever: they are part of what a passphrase means. About 0.7 s and 256 MiB, once a start. */
+/* Fixed for ever: they are part of what a passphrase means. About 0.7 s and 256 MiB, once a start.
+ */
 enum { PASS_OPS = 3, PASS_MEMORY = 256 << 20 };
 
 vd_rc vd_seal(const uint8_t key[VD_SEAL_KEY], vd_span plain, vd_span aad, vd_buf *out, vd_err *err)

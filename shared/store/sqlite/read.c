@@ -68,7 +68,7 @@ vd_rc vd_store_get(struct vd_store *s, const char *owner, const char *kind, cons
 {
     VD_AUTO_READER r = { .s = s };
     VD_AUTO_RESET *st = NULL;
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     VD_TRY(find(&r, owner, kind, name, version, &st, &row, err));
     VD_AUTO_OBJECT o = { 0 };
     VD_TRY(vd_sql_row_object(&row, &o, err));
@@ -93,7 +93,7 @@ vd_rc vd_store_get_secret(struct vd_store *s, const char *owner, const char *kin
 {
     VD_AUTO_READER r = { .s = s };
     VD_AUTO_RESET *st = NULL;
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     VD_AUTO_BUF aad = vd_buf_of(4096);
     VD_TRY(find_sealed(&r, owner, kind, name, &st, &row, &aad, err));
     VD_TRY(vd_unseal_secret(vd_sql_data_key(s), row.body, vd_buf_span(&aad), ret, err));
@@ -107,7 +107,7 @@ vd_rc vd_store_get_secret_buf(struct vd_store *s, const char *owner, const char 
 {
     VD_AUTO_READER r = { .s = s };
     VD_AUTO_RESET *st = NULL;
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     VD_AUTO_BUF aad = vd_buf_of(4096);
     VD_TRY(find_sealed(&r, owner, kind, name, &st, &row, &aad, err));
     VD_TRY(vd_unseal(vd_sql_data_key(s), row.body, vd_buf_span(&aad), ret, err));
@@ -126,7 +126,7 @@ static vd_rc list_step(struct reader *r, const char *owner, const char *kind, co
     int code = sqlite3_step(st);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return vd_sql_fail(r->c, code, "listing", err);
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     *ret_more = false;
     if (code == SQLITE_DONE)
         return VD_OK;
@@ -185,7 +185,7 @@ vd_rc vd_store_history(struct vd_store *s, const char *owner, const char *kind, 
     int code;
     bool any = false;
     while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-        struct vd_sql_row row;
+        struct vd_sql_row row = { 0 };
         VD_TRY(vd_sql_row_read(s, st, &row, err));
         VD_TRY(vd_sql_row_object(&row, &o, err));
         any = true;
@@ -208,7 +208,7 @@ vd_rc vd_store_has_audit_seq(struct vd_store *s, uint64_t audit_seq, bool *ret, 
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return vd_sql_fail(r.c, code, "looking for a change", err);
     if (code == SQLITE_ROW) {
-        struct vd_sql_row row;
+        struct vd_sql_row row = { 0 };
         VD_TRY(vd_sql_row_read(s, st, &row, err));
     }
     *ret = code == SQLITE_ROW;

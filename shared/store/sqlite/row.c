@@ -69,7 +69,7 @@ static vd_rc corrupt(const struct vd_store *s, const struct vd_sql_row *row, vd_
 vd_rc vd_sql_row_read(const struct vd_store *s, sqlite3_stmt *st, struct vd_sql_row *ret,
                       vd_err *err)
 {
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     uint8_t mac[32];
     vd_sql_row_columns(st, &row);
     vd_sql_row_mac(s, &row, mac);

@@ -61,7 +61,7 @@ static vd_rc look_before(struct vd_store *s, const struct vd_put *put, struct be
         return VD_OK;
     if (code != SQLITE_ROW)
         return vd_sql_fail(s->writer, code, "reading the newest version", err);
-    struct vd_sql_row row;
+    struct vd_sql_row row = { 0 };
     vd_rc_ rc = vd_sql_row_read(s, st, &row, NULL);
     /* A damaged row is replaced by a put that does not depend on what it says: that is the cure. */
     if (rc.code != VD_E_OK && put->match != VD_MATCH_ANY)
