@@ -1,4 +1,4 @@
-/* admin keygen, admin token, explain, audit verify, audit show, status. */
+/* admin keygen, admin token, audit verify, audit show, status. */
 #include <stdio.h>
 #include <string.h>
 
@@ -67,18 +67,6 @@ int cli_admin_token(const struct cli_args *a)
     if (rc.code == VD_E_OK)
         rc = cli_save(a->out, vd_buf_span(&token), &err);
     return rc.code == VD_E_OK ? VD_EXIT_OK : cli_fail_err(&err);
-}
-
-int cli_explain(const struct cli_args *a)
-{
-    vd_err err = { 0 };
-    CLI_AUTO_API api = { 0 };
-    VD_AUTO_BUF path = vd_buf_of(512);
-    vd_buf_str(&path, "/decisions/");
-    cli_percent(vd_span_str(a->arg[0]), &path);
-    if (cli_api_open(a, NULL, &api, &err).code != VD_E_OK)
-        return cli_fail_err(&err);
-    return cli_api_show(a, &api, vd_buf_cstr(&path));
 }
 
 int cli_audit_verify(const struct cli_args *a)

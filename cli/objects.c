@@ -85,7 +85,8 @@ static const char *refvalue_path(const char *name, vd_buf *b)
     return vd_buf_cstr(b);
 }
 
-/* The value is JSON; a plain word that is no JSON is taken as a string. {"value":...,"expires_at":...}
+/* The value is JSON; a plain word that is no JSON is taken as a string.
+ * {"value":...,"expires_at":...}
  */
 static vd_rc refvalue_body(const struct cli_args *a, vd_buf *body, vd_err *err)
 {

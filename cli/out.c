@@ -111,17 +111,18 @@ void cli_print_people(vd_jv v)
         (void)printf("%*s", (int)(2 * depth), "");
         if (it->object) {
             print_scalar(it->name);
-            (void)fputs(": ", stdout);
+            (void)putchar(':');
         } else {
-            (void)fputs("- ", stdout);
+            (void)putchar('-');
         }
         if (container(it->value) && depth + 1 < sizeof level / sizeof level[0]) {
             (void)fputc('\n', stdout);
             level[++depth] = vd_jv_iter_of(it->value);
             continue;
         }
+        (void)putchar(' ');
         print_scalar(it->value);
-        (void)fputc('\n', stdout);
+        (void)putchar('\n');
     }
 }
 
