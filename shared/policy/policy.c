@@ -127,6 +127,12 @@ const char *vd_policy_warning(const struct vd_policy *p, unsigned entry)
     return entry < p->n_entries && p->warning[entry][0] ? p->warning[entry] : NULL;
 }
 
+bool vd_policy_on_vm(const struct vd_policy *p, unsigned entry)
+{
+    struct vdr_fault f = { 0 };
+    return entry < p->n_entries && vdr_rego_entry(p->rego, entry, &f) == VDR_REGO_VM;
+}
+
 /* Answers lookups until the run stands at a value or at undefined. */
 static vd_rc run_to_end(struct vdr_rego_run *run, const struct vd_policy_query *q, int *step,
                         struct engine_bytes *bytes, vd_err *err)

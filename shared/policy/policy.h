@@ -27,6 +27,9 @@ const uint8_t *vd_policy_sha256(const struct vd_policy *p); /* of the Rego text,
 /* Why every evaluation of an entry point will fail although the text is accepted (Trustee accepts
  * an unknown function when a policy is set), or NULL. Owned by the policy. */
 const char *vd_policy_warning(const struct vd_policy *p, unsigned entry);
+/* True when the register VM's value counts (fast, all budgets); false when the interpreter decides.
+ */
+bool vd_policy_on_vm(const struct vd_policy *p, unsigned entry);
 
 /* Answers query_reference_value: appends the JSON value, or nothing for "unknown" (the policy sees
  * null). */

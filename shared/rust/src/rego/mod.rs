@@ -5,15 +5,18 @@
 //! not know (`with`, some heads, unknown functions that may never be reached) is only interpreted.
 
 mod cost;
+mod defined;
 mod fault;
 mod interp;
 mod json;
 mod plain;
+mod shape;
 mod vm;
 
 use crate::fault::{fill, Fault};
 use crate::{guard, slice, Bytes, BAD_INPUT, NOMEM, PANIC};
 use fault::Failure;
+use shape::Place;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
 use regorus::{Engine, PolicyLengthConfig, Value};
@@ -34,8 +37,8 @@ const STACK: usize = 64 << 20;
 /// What there is for one entry point.
 enum Body {
     Absent,
-    /// The VM's value counts.
-    Vm(Arc<Program>),
+    /// The VM's value counts, if what stands at these places can be looped over.
+    Vm(Arc<Program>, Vec<Place>),
     /// The VM runs ahead for its budgets, the interpreter's value counts.
     Guarded(Arc<Program>),
     Interpreted,
@@ -156,9 +159,11 @@ fn body(engine: &mut Engine, entry: &str, lookups: bool) -> Body {
     let hosts: &[(&str, usize)] = &[(CLOCK, 0), (LOOKUP, 1)];
     let hosts = if lookups { hosts } else { &hosts[..1] };
     match Compiler::compile_from_policy_with_host_await(&policy, &[entry], hosts) {
-        Ok(program) if plain::is_plain(&program) => Body::Vm(program),
-        Ok(program) if plain::host_calls(&program) => Body::Guarded(program),
-        Ok(_) => Body::Interpreted,
+        Ok(program) => match plain::examine(&program) {
+            Some(loops) => Body::Vm(program, loops),
+            None if plain::host_calls(&program) => Body::Guarded(program),
+            None => Body::Interpreted,
+        },
         Err(e) if e.to_string().contains("ecurs") => Body::Broken(Failure::of_compiler(EVAL, &e)),
         Err(_) => Body::Interpreted,
     }
@@ -259,7 +264,7 @@ pub unsafe extern "C" fn vdr_rego_entry(r: *const Rego, entry: usize, out: *mut 
         state = match policy.entries.get(entry) {
             None => return Err(BAD_INPUT),
             Some((_, Body::Absent)) => 0,
-            Some((_, Body::Vm(_))) => 1,
+            Some((_, Body::Vm(..))) => 1,
             Some((_, Body::Guarded(_) | Body::Interpreted)) => 2,
             Some((_, Body::Broken(f))) => {
                 fill(out, f.line, f.column, &f.text);
@@ -286,7 +291,7 @@ unsafe fn start(r: &Rego, entry: usize, q: &Query) -> Result<(Run, Step), Failur
     let data = document(slice(q.data, q.data_n), "data")?;
     let max_result = usize::try_from(q.budget.result).unwrap_or(usize::MAX);
     let (name, vm, trust_vm) = match r.0.entries.get(entry) {
-        Some((name, Body::Vm(p))) => (name, Some(p), true),
+        Some((name, Body::Vm(p, loops))) => (name, Some(p), loops.iter().all(|l| l.is_fit(&input, &data))),
         Some((name, Body::Guarded(p))) => (name, Some(p), false),
         Some((name, Body::Interpreted)) => (name, None, false),
         Some((_, Body::Broken(f))) => return Err(f.clone()),

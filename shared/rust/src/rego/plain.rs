@@ -3,12 +3,22 @@
 //! values for one rule) into "undefined", which `not` would turn into "true". So its value counts only
 //! for programs that cannot fail that way, and only when it is a value: undefined is asked again.
 
+use super::defined::Body;
+use super::shape::Place;
 use regorus::rvm::program::{Program, RuleInfo, RuleType};
 use regorus::rvm::Instruction;
 use regorus::Value;
 
-pub fn is_plain(p: &Program) -> bool {
-    host_calls(p) && p.instructions.iter().all(|i| instruction(i)) && p.rule_infos.iter().enumerate().all(|(n, r)| rule(p, n, r))
+/// The places that have to be looked at before each run, or None.
+pub fn examine(p: &Program) -> Option<Vec<Place>> {
+    if !host_calls(p) || !p.instructions.iter().all(instruction) {
+        return None;
+    }
+    let mut loops = Vec::new();
+    for (n, r) in p.rule_infos.iter().enumerate() {
+        loops.extend(rule(p, n, r)?);
+    }
+    Some(loops)
 }
 
 /// No arithmetic, no built-ins, no functions, no lookup of rules by a computed path.
@@ -22,7 +32,7 @@ fn instruction(i: &Instruction) -> bool {
         Index { .. } | IndexLiteral { .. } | ChainedIndex { .. } | Contains { .. } => true,
         ObjectCreate { .. } | ArrayNew { .. } | ArrayPushDefined { .. } | ArrayCreate { .. } => true,
         SetNew { .. } | SetAdd { .. } | SetCreate { .. } => true,
-        Guard { .. } | ReturnUndefinedIfNotTrue { .. } | LoopStart { .. } | LoopNext { .. } => true,
+        Guard { .. } | LoopStart { .. } | LoopNext { .. } => true,
         CallRule { .. } | RuleInit { .. } | RuleReturn {} | Return { .. } => true,
         ComprehensionBegin { .. } | ComprehensionEnd {} | AnyOfNext { .. } | HostAwait { .. } => true,
         _ => false,
@@ -31,28 +41,37 @@ fn instruction(i: &Instruction) -> bool {
 
 /// The VM's compiler takes one argument too many as a pattern for the result, and has a call of its own
 /// for hosts; the engine of Trustee knows neither. A call with the declared arguments is compiled to
-/// AnyOfNext, Load, HostAwait, and the branch ends behind them.
+/// AnyOfNext, Load, HostAwait, and the branch ends there.
 pub fn host_calls(p: &Program) -> bool {
     let code = &p.instructions;
     code.iter().enumerate().all(|(i, at)| match at {
         Instruction::HostAwait { .. } => match i.checked_sub(2).and_then(|i| code.get(i)) {
-            Some(Instruction::AnyOfNext { end_pc, .. }) => usize::from(*end_pc) == i + 1,
+            Some(Instruction::AnyOfNext { end_pc, .. }) => usize::from(*end_pc) == i,
             _ => false,
         },
         _ => true,
     })
 }
 
-fn rule(p: &Program, index: usize, r: &RuleInfo) -> bool {
+fn rule(p: &Program, index: usize, r: &RuleInfo) -> Option<Vec<Place>> {
     let constant_default = r
         .default_literal_index
         .and_then(|i| p.literals.get(usize::from(i)))
         .is_none_or(|v| !matches!(v, Value::Array(_) | Value::Set(_) | Value::Object(_)));
-    constant_default && r.function_info.is_none() && match r.rule_type {
-        /* object keys can collide, and set heads with variables are compiled wrongly */
-        RuleType::PartialObject | RuleType::PartialSet => false,
-        RuleType::Complete => bodies(r).all(|pc| one_value(p, r, pc)) && definitions_agree(p, index, r),
+    /* object keys can collide, and set heads with variables are compiled wrongly */
+    let complete = matches!(r.rule_type, RuleType::Complete) && r.function_info.is_none();
+    if !constant_default || !complete || !definitions_agree(p, index, r) || !else_is_asked(p, r) {
+        return None;
     }
+    let mut loops = Vec::new();
+    for pc in bodies(r) {
+        let mut b = Body::new(p, r);
+        if !one_value(p, r, pc) || !b.is_safe(body(p, pc)) {
+            return None;
+        }
+        loops.append(&mut b.loops);
+    }
+    Some(loops)
 }
 
 fn bodies(r: &RuleInfo) -> impl Iterator<Item = usize> + '_ {
@@ -60,14 +79,32 @@ fn bodies(r: &RuleInfo) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// The instructions of a body: from its first to its RuleReturn.
-fn body(p: &Program, pc: usize) -> impl Iterator<Item = &Instruction> + '_ {
+pub fn body(p: &Program, pc: usize) -> impl Iterator<Item = &Instruction> + Clone + '_ {
     p.instructions.iter().skip(pc).take_while(|i| !matches!(i, Instruction::RuleReturn {}))
 }
 
-/// A body with a loop could give several values, unless what it gives is a literal.
+/// A loop of the body itself, comprehensions aside.
+fn loops(p: &Program, pc: usize) -> bool {
+    let mut inside = 0usize;
+    for i in body(p, pc) {
+        match i {
+            Instruction::ComprehensionBegin { .. } => inside += 1,
+            Instruction::ComprehensionEnd {} => inside = inside.saturating_sub(1),
+            Instruction::LoopStart { .. } if inside == 0 => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The VM takes a loop that found nothing for a body that succeeded, and does not ask `else`.
+fn else_is_asked(p: &Program, r: &RuleInfo) -> bool {
+    r.definitions.iter().all(|d| d.len() < 2 || d.iter().all(|pc| !loops(p, *pc as usize)))
+}
+
+/// A body with a loop could give several values, unless it gives a literal.
 fn one_value(p: &Program, r: &RuleInfo, pc: usize) -> bool {
-    let loops = body(p, pc).any(|i| matches!(i, Instruction::LoopStart { .. }));
-    if !loops {
+    if !loops(p, pc) {
         return true;
     }
     let mut literal = [false; 256];
