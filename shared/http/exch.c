@@ -106,6 +106,8 @@ vd_rc vd_exch_handle(struct vd_exch *x)
     vd_rc_ rc = x->req.route->handler(&x->req, &x->resp, &x->err);
     if (rc.code == VD_E_OK && x->resp.body.bad)
         rc = vd_buf_check(&x->resp.body, &x->err);
+    if (rc.code == VD_E_OK && x->req.route->shape == VD_SHAPE_NATIVE)
+        rc = vd_resp_field(&x->resp, "Vidimus-Request-Id", vd_span_str(x->req.request_id), &x->err);
     /* A handler that forgot to fill err still tells its code. */
     if (rc.code != VD_E_OK && x->err.code == VD_E_OK)
         x->err.code = rc.code;

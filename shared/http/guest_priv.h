@@ -124,6 +124,21 @@ void vd_conn_free(struct vd_conn *c);
  * `secret`. */
 bool vd_conn_send(struct vd_conn *c, vd_buf *head, vd_buf *body, bool secret);
 
+/* The answer is with the kernel: next request, or the end. */
+void vd_conn_written(struct vd_conn *c);
+
+/* ---- requests (request.c) -------------------------------------------------------------------- */
+
+/* `in`: what was received; the head is its first head_n bytes. Sets c->state. */
+void vd_request_begin(struct vd_conn *c, vd_span in, size_t head_n);
+/* Takes what there is of the body; runs the request when it is complete. State BODY only. */
+void vd_request_body(struct vd_conn *c);
+/* The job of c is back from its pool. */
+void vd_request_job_done(struct vd_conn *c);
+/* Refuses a request whose head never became one, or whose body does not come. */
+void vd_request_refuse_head(struct vd_conn *c, const vd_err *err);
+void vd_request_refuse_body(struct vd_conn *c, vd_code code, const char *why);
+
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* A request that outlives one callback: it owns copies of its head and body. */
@@ -160,6 +175,11 @@ void vd_job_drop_body(struct vd_job *job);
 vd_rc vd_job_submit(struct vd_job *job);
 /* Into the inbox of the loop; called by workers. */
 void vd_loop_push(struct vd_loop *l, struct vd_job *job);
+
+static inline int64_t vd_seconds(uint64_t s)
+{
+    return (int64_t)s * 1000000;
+}
 
 static inline void vd_count(atomic_uint_fast64_t *n)
 {

@@ -71,8 +71,8 @@ struct vd_resp {
     size_t n_field;
     bool close;
 };
-/* Adds a field; the value is copied. Control characters in the value are an error (VD_E_INTERNAL).
- */
+/* Adds a field; the value is copied. Control characters in the value are an error
+ * (VD_E_INTERNAL). */
 vd_rc vd_resp_field(struct vd_resp *resp, const char *name, vd_span value, vd_err *err);
 void vd_resp_done(struct vd_resp *resp);
 
@@ -147,7 +147,8 @@ struct vd_plane_cfg {
 
 struct vd_guest; /* libevent */
 vd_rc vd_guest_start(const struct vd_plane_cfg *cfg, struct vd_guest **ret, vd_err *err);
-/* Stops accepting, lets running requests finish (10 s at most), frees. */
+/* Stops accepting, lets running requests finish and answers leave (10 s at most), frees. A handler
+ * that still runs then loses its client, but is waited for: nothing it uses may be freed before. */
 void vd_guest_stop(struct vd_guest *g);
 VD_DEFINE_CLEANUP(struct vd_guest, vd_guest_stop)
 uint16_t vd_guest_port(const struct vd_guest *g);

@@ -25,7 +25,7 @@ struct vd_job *vd_job_new(struct vd_conn *c, vd_span head, size_t n_field,
 {
     struct vd_guest *g = c->loop->g;
     size_t fields = n_field * sizeof(struct vd_field);
-    size_t memory = fields + head.n + VD_HEAD_LINE_MAX;
+    size_t memory = fields + head.n + like->head.target.n; /* the last: a rewritten path */
     struct vd_job *job = malloc(sizeof *job + memory);
     if (!job)
         return NULL;

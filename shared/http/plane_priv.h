@@ -25,8 +25,8 @@ int64_t vd_mono_us(void);
 void vd_ignore_sigpipe(void);
 /* Unpredictable enough to be no oracle, unique in a process: mixes *state and moves it on. */
 void vd_request_id(uint64_t *state, char out[17]);
-/* A new exchange in x, which must be zeroed or vd_exch_done; keeps the memory of the answer's body.
- */
+/* A new exchange in x, which must be zeroed or vd_exch_done; keeps the memory of the answer's
+ * body. */
 void vd_exch_reset(struct vd_exch *x, const struct vd_plane_cfg *cfg);
 void vd_exch_done(struct vd_exch *x);
 

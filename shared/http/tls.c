@@ -1,6 +1,6 @@
 /* TLS 1.2 and 1.3, forward-secret AEAD suites only, ALPN http/1.1, stateless session tickets. A
- * reload builds a whole new context and swaps it in, so a half-read pair of files is never served.
- */
+ * reload builds a whole new context and swaps it in, so a half-read pair of files is never
+ * served. */
 #include "shared/http/tls_priv.h"
 
 #include <errno.h>
