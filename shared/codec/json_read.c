@@ -226,6 +226,23 @@ vd_rc vd_jv_bool(vd_jv v, bool *ret, vd_err *err)
     return VD_OK;
 }
 
+/* Most of a piece of evidence is bytes written as numbers: up to three digits are read at once. */
+static bool small_number(vd_jv v, uint8_t *ret)
+{
+    const struct vd_json_tok *t = tok(v);
+    if (t->type != VD_JSON_NUMBER || t->len > 3)
+        return false;
+    const uint8_t *d = v.doc->in.p + t->off;
+    unsigned value = 0;
+    for (unsigned i = 0; i < t->len; i++) {
+        if (d[i] < '0' || d[i] > '9')
+            return false;
+        value = 10 * value + (unsigned)(d[i] - '0');
+    }
+    *ret = (uint8_t)value;
+    return value <= 255;
+}
+
 vd_rc vd_jv_bytes(vd_jv v, uint8_t *p, size_t n, vd_err *err)
 {
     if (!vd_jv_is(v, VD_JSON_ARRAY) || vd_jv_count(v) != n) {
@@ -235,6 +252,8 @@ vd_rc vd_jv_bytes(vd_jv v, uint8_t *p, size_t n, vd_err *err)
     }
     vd_jv_iter it = vd_jv_iter_of(v);
     for (size_t i = 0; vd_jv_next(&it); i++) {
+        if (small_number(it.value, &p[i]))
+            continue;
         uint64_t b = 0;
         VD_TRY(vd_jv_u64(it.value, 255, &b, err));
         p[i] = (uint8_t)b;

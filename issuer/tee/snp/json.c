@@ -43,8 +43,26 @@ static const struct field fields[] = {
     { "launch_mit_vector", FIELD_INT, 0x1f8, 8, 5 },
     { "current_mit_vector", FIELD_INT, 0x200, 8, 5 },
 };
-static const size_t n_fields = sizeof fields / sizeof fields[0];
-enum { SIG_R_AT = 0x2a0, SIG_S_AT = 0x2e8 };
+enum { FIELDS = sizeof fields / sizeof fields[0], SIG_R_AT = 0x2a0, SIG_S_AT = 0x2e8 };
+
+/* The members of the report in one walk: guests send them in the order of the table, so that each
+ * is found at the first look. Names are unique, the JSON scan saw to that. */
+static void find_members(vd_jv report, vd_jv member[FIELDS])
+{
+    size_t expected = 0;
+    for (size_t i = 0; i < FIELDS; i++)
+        member[i] = (vd_jv){ 0 };
+    vd_jv_iter it = vd_jv_iter_of(report);
+    while (vd_jv_next(&it))
+        for (size_t n = 0; n < FIELDS; n++) {
+            size_t i = (expected + n) % FIELDS;
+            if (!vd_jv_str_eq(it.name, fields[i].name))
+                continue;
+            member[i] = it.value;
+            expected = i + 1;
+            break;
+        }
+}
 
 static vd_rc bad(vd_err *err, const char *member, const char *what)
 {
@@ -154,12 +172,13 @@ static vd_rc put_report(vd_jv v, uint8_t report[SNP_REPORT_BYTES], vd_err *err)
                        "snp: report version %u is not known (2 to 5 are)", (unsigned)version);
     enum snp_line line = SNP_LINE_UNKNOWN;
     VD_TRY(find_line(v, version, &line, err));
-    for (size_t i = 0; i < n_fields; i++) {
+    vd_jv member[FIELDS];
+    find_members(v, member);
+    for (size_t i = 0; i < FIELDS; i++) {
         const struct field *f = &fields[i];
-        vd_jv member = vd_jv_get(v, f->name);
         if (version >= f->since)
-            VD_TRY(put_field(member, f, line, report, err));
-        else if (!absent(member))
+            VD_TRY(put_field(member[i], f, line, report, err));
+        else if (!absent(member[i]))
             return bad(err, f->name, "a report of this version does not sign it");
     }
     vd_jv sig = vd_jv_get(v, "signature");
