@@ -108,6 +108,17 @@ static vd_rc mint(struct iss_work *w, vd_err *err)
     return VD_OK;
 }
 
+/* The errors of policies are those of release policies elsewhere; here the guest learns no more
+ * than of any other attest that failed, and the operator's message keeps the cause. */
+static vd_rc appraise(const struct iss_appraise_in *in, struct iss_appraisals *ret, vd_err *err)
+{
+    vd_rc_ rc = iss_appraise(in, ret, err);
+    if (rc.code == VD_E_POLICY_EVAL || rc.code == VD_E_POLICY_BUDGET ||
+        rc.code == VD_E_POLICY_COMPILE)
+        err->code = rc.code = VD_E_APPRAISE_EVAL;
+    return rc;
+}
+
 vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
 {
     struct iss_app *app = w->app;
@@ -123,7 +134,7 @@ vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
         .event_logs = app->event_logs,
         .limits = app->server->limits,
     };
-    VD_TRY(iss_appraise(&in, w->appraisals, err));
+    VD_TRY(appraise(&in, w->appraisals, err));
     VD_TRY(mint(w, err));
     VD_TRY(iss_record_passport(w, err));
     VD_TRY(vd_resp_field(resp, "Vidimus-Decision", vd_span_str(w->decision), err));

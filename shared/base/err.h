@@ -100,6 +100,7 @@
     X(POLICY_RESULT, 142, "appraise.policy-result", 403, "AttestationError", 401, VD_T_ATTEST)     \
     X(PASSPORT_TOO_LARGE, 143, "passport.too-large", 403, "AttestationError", 401, VD_T_ATTEST)    \
     X(EVIDENCE_TEE, 144, "evidence.tee-disabled", 403, "AttestationError", 401, VD_T_ATTEST)       \
+    X(APPRAISE_EVAL, 145, "appraise.policy-evaluation", 403, "AttestationError", 401, VD_T_ATTEST) \
     X(SET_POLICY, 150, "policy.refused", 400, "AttestationError", 401,                             \
       "Attestation error: Set Attestation Policy failed")                                          \
     X(REFVALUE_UNKNOWN, 151, "refvalue.unknown", 404, "RvpsError", 404,                            \
