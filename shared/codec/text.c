@@ -154,8 +154,8 @@ int vd_jtext_cmp(vd_span a, bool a_escaped, vd_span b, bool b_escaped)
     size_t i = 0;
     size_t k = 0;
     while (i < a.n && k < b.n) {
-        uint32_t x = vd_jtext_next(a, &i);
-        uint32_t y = vd_jtext_next(b, &k);
+        uint32_t x = a_escaped ? vd_jtext_next(a, &i) : vd_utf8_next(a, &i);
+        uint32_t y = b_escaped ? vd_jtext_next(b, &k) : vd_utf8_next(b, &k);
         if (x != y)
             return x < y ? -1 : 1;
     }

@@ -265,9 +265,24 @@ static void json_writer_marks_misuse(void **state)
     assert_true(b.bad);
 }
 
+static void json_strings_are_compared_decoded_with_plain_text(void **state)
+{
+    (void)state;
+    vd_err err = { 0 };
+    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
+    vd_span text = VD_LIT("{\"C:\\\\u0041\":\"\\\\n \\u0041\"}");
+    assert_ok(vd_json_parse(text, VD_JSON_LIMITS(1024), &j, &err));
+    vd_jv v = vd_jv_get(vd_json_root(j), "C:\\u0041");
+    assert_true(vd_jv_str_eq(v, "\\n A"));
+    assert_false(vd_jv_str_eq(v, "\n A"));
+    assert_false(vd_jv_str_eq(v, "\\n \\u0041"));
+    assert_false(vd_jv_ok(vd_jv_get(vd_json_root(j), "C:A")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_strings_are_compared_decoded_with_plain_text),
         cmocka_unit_test(json_passes_the_public_parsing_suite),
         cmocka_unit_test(json_refuses_what_our_stricter_rules_forbid),
         cmocka_unit_test(json_finds_a_duplicate_among_many_names),
