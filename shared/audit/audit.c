@@ -315,7 +315,8 @@ static vd_rc result(const struct vd_audit *a, const struct vd_audit_node *n, vd_
     if (atomic_load(&a->broken))
         return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
                        a->path);
-    return vd_fail(err, VD_E_AUDIT, "%s: %s; free space on its disk", a->path, strerror(n->cause));
+    return vd_fail(err, VD_E_AUDIT, "%s: %s%s", a->path, strerror(n->cause),
+                   n->cause == EINVAL ? "" : "; free space on its disk");
 }
 
 static vd_rc append_waiting(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,

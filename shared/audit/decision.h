@@ -26,6 +26,7 @@ struct vd_thinner;
 struct vd_thinner *vd_thinner_new(struct vd_audit *a, const struct vd_limits *limits,
                                   struct vd_clock clock);
 void vd_thinner_free(struct vd_thinner *t); /* records what was counted and not yet recorded */
+VD_DEFINE_CLEANUP(struct vd_thinner, vd_thinner_free)
 vd_rc vd_thinner_denial(struct vd_thinner *t, const char *event, vd_span key, vd_span detail,
                         vd_err *err);
 /* Records the counts of a minute that is over. Denials do it too; a housekeeping timer may call it

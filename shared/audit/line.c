@@ -14,11 +14,29 @@ static vd_rc sum_of(vd_span covered, uint8_t ret[32], vd_err *err)
     return vd_hash_of(VD_SHA256, covered, ret, err);
 }
 
+static bool digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool time_form(vd_span t)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
+    if (t.n != TIME)
+        return false;
+    for (size_t i = 0; i < TIME; i++)
+        if (form[i] == 'd' ? !digit(t.p[i]) : t.p[i] != (uint8_t)form[i])
+            return false;
+    return true;
+}
+
 vd_rc vd_audit_line_write(uint64_t seq, vd_span time, const char *event, const uint8_t prev[32],
                           vd_span detail, vd_buf *out, uint8_t ret_hash[32], vd_err *err)
 {
     size_t start = out->n;
     uint8_t sum[32];
+    if (!time_form(time)) /* a clock outside of the years 0000 to 9999 */
+        return vd_fail(err, VD_E_AUDIT, "the clock shows no date that can be written");
     vd_buf_printf(out, "{\"seq\":%llu,\"time\":\"", (unsigned long long)seq);
     vd_buf_add(out, time);
     vd_buf_str(out, "\",\"event\":\"");
@@ -46,11 +64,6 @@ static bool literal(vd_rd *r, const char *text)
     return got.p && vd_span_eq(got, want);
 }
 
-static bool digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* A number without leading zeros, 1 to 2^63. */
 static bool number(vd_rd *r, uint64_t *ret)
 {
@@ -63,17 +76,6 @@ static bool number(vd_rd *r, uint64_t *ret)
     }
     *ret = v;
     return n > 0 && v <= INT64_MAX;
-}
-
-static bool time_form(vd_span t)
-{
-    static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
-    if (t.n != TIME)
-        return false;
-    for (size_t i = 0; i < TIME; i++)
-        if (form[i] == 'd' ? !digit(t.p[i]) : t.p[i] != (uint8_t)form[i])
-            return false;
-    return true;
 }
 
 bool vd_audit_event_form(vd_span e)

@@ -26,6 +26,7 @@ static vd_rc compose(struct vd_audit *a, struct vd_audit_node *batch, uint8_t he
 {
     VD_AUTO_BUF time = vd_buf_of(64);
     vd_time_rfc3339(vd_clock_s(&a->clock), &time);
+    VD_TRY(vd_buf_check(&time, err));
     uint64_t seq = atomic_load(&a->seq);
     memcpy(head, a->head, 32);
     vd_buf_reset(&a->out);
@@ -102,8 +103,9 @@ static int attempt(struct vd_audit *a, struct vd_audit_node *batch)
     uint8_t head[32];
     uint64_t seq = 0;
     bool sync = false;
-    if (compose(a, batch, head, &seq, &sync, NULL).code != VD_E_OK) {
-        fail_all(batch, VD_E_NOMEM, 0);
+    vd_rc_ rc = compose(a, batch, head, &seq, &sync, NULL);
+    if (rc.code != VD_E_OK) {
+        fail_all(batch, rc.code == VD_E_NOMEM ? VD_E_NOMEM : VD_E_AUDIT, EINVAL);
         return 0;
     }
     if (a->out.n == 0)
