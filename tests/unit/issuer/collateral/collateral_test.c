@@ -171,10 +171,27 @@ static void sleep_ms(unsigned ms)
     (void)nanosleep(&t, NULL);
 }
 
+/* What the vendor does now; its threads read it while tests change it. */
+struct mood {
+    pthread_mutex_t lock;
+    struct vendor vendor;
+};
+
+static void set_mood(struct mood *m, struct vendor vendor)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->vendor = vendor;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 static void answer(void *ctx, const char *target, vd_buf *response)
 {
-    const struct vendor *v = ctx;
+    struct mood *m = ctx;
     (void)target;
+    (void)pthread_mutex_lock(&m->lock);
+    const struct vendor now = m->vendor;
+    (void)pthread_mutex_unlock(&m->lock);
+    const struct vendor *v = &now;
     sleep_ms(v->delay_ms);
     if (v->extra) {
         vd_buf_printf(response, "HTTP/1.1 %s\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -247,7 +264,7 @@ static void an_offline_file_that_changes_is_read_again(void **state)
  */
 
 struct world {
-    struct vendor vendor;
+    struct mood mood;
     struct sim_kds *kds;
     char *dir;
     char *cache;
@@ -266,9 +283,11 @@ static void world_close(struct world *w)
 }
 #define AUTO_WORLD __attribute__((cleanup(world_close))) struct world
 
-static void world_open(struct world *w)
+static void world_open(struct world *w, struct vendor vendor)
 {
-    w->kds = sim_kds_start(answer, &w->vendor);
+    (void)pthread_mutex_init(&w->mood.lock, NULL);
+    w->mood.vendor = vendor;
+    w->kds = sim_kds_start(answer, &w->mood);
     w->dir = offline_dir();
     w->cache = vd_test_dir("cache");
     w->set[0] = text("test.url=\"%s\"", sim_kds_url(w->kds));
@@ -282,8 +301,8 @@ static void world_open(struct world *w)
 static void a_thing_is_fetched_once_and_outlasts_restarts(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 0 fetched" } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 fetched" });
     for (size_t i = 0; i < 5; i++)
         expect_get(&w.s, "a", VD_E_OK, "OK 0 fetched");
     assert_int_equal(sim_kds_requests(w.kds), 1);
@@ -292,7 +311,7 @@ static void a_thing_is_fetched_once_and_outlasts_restarts(void **state)
     assert_string_equal(last, "/thing/a");
     store_close(&w.s);
     w.s = (struct store){ 0 };
-    w.vendor.status = "500 No";
+    set_mood(&w.mood, (struct vendor){ .status = "500 No", .body = "" });
     assert_int_equal(store_open(&w.s, (const char *const *)w.set, false), VD_E_OK);
     expect_get(&w.s, "a", VD_E_OK, "OK 0 fetched");
     assert_int_equal(sim_kds_requests(w.kds), 1);
@@ -324,8 +343,8 @@ static void a_failing_vendor_is_not_asked_again_at_once(void **state)
         { "slow", { .status = "200 OK", .body = "OK 0 late", .delay_ms = 1800 }, VD_E_TIMEOUT, 30 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        AUTO_WORLD w = { .vendor = cases[i].vendor };
-        world_open(&w);
+        AUTO_WORLD w = { 0 };
+        world_open(&w, cases[i].vendor);
         print_message("%s\n", cases[i].name);
         expect_get(&w.s, "a", cases[i].want, NULL);
         unsigned asked = sim_kds_requests(w.kds);
@@ -334,7 +353,7 @@ static void a_failing_vendor_is_not_asked_again_at_once(void **state)
         expect_get(&w.s, "a", cases[i].want, NULL);
         assert_int_equal(sim_kds_requests(w.kds), asked);
         pass_seconds(&w.s, 2);
-        w.vendor = (struct vendor){ .status = "200 OK", .body = "OK 0 now" };
+        set_mood(&w.mood, (struct vendor){ .status = "200 OK", .body = "OK 0 now" });
         expect_get(&w.s, "a", VD_E_OK, "OK 0 now");
     }
 }
@@ -342,8 +361,8 @@ static void a_failing_vendor_is_not_asked_again_at_once(void **state)
 static void a_thing_without_an_address_is_not_fetched(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 0 x" } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 x" });
     expect_get(&w.s, "nourl", VD_E_COLLATERAL, NULL);
     assert_int_equal(sim_kds_requests(w.kds), 0);
 }
@@ -363,8 +382,8 @@ static void *get_in_thread(void *arg)
 static void many_who_want_one_thing_make_one_request(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 0 shared", .delay_ms = 300 } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 shared", .delay_ms = 300 });
     pthread_t t[16];
     struct getter g[16];
     for (size_t i = 0; i < 16; i++) {
@@ -387,8 +406,8 @@ static vd_code get_as(struct store *s, const char *key, const char *source)
 static void one_source_cannot_ask_for_everything(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "404 No", .body = "" } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "404 No", .body = "" });
     char key[16];
     for (int i = 0; i < 8; i++) {
         (void)snprintf(key, sizeof key, "k%d", i);
@@ -429,8 +448,9 @@ static struct iss_collateral_item *peek_until(struct store *s, const char *key, 
 static void who_does_not_wait_gets_what_is_there(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 1000500 one", .delay_ms = 100 } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w,
+               (struct vendor){ .status = "200 OK", .body = "OK 1000500 one", .delay_ms = 100 });
     struct iss_collateral_item *none = NULL;
     assert_int_equal(peek(&w.s, "a", &none), VD_E_COLLATERAL);
     VD_AUTO(iss_collateral_item_unref) struct iss_collateral_item *one = peek_until(&w.s, "a", 0);
@@ -438,7 +458,7 @@ static void who_does_not_wait_gets_what_is_there(void **state)
     assert_int_equal(sim_kds_requests(w.kds), 1);
     /* older than its kind may grow: still given, fetched again meanwhile */
     pass_seconds(&w.s, 101);
-    w.vendor.body = "OK 1000900 two";
+    set_mood(&w.mood, (struct vendor){ .status = "200 OK", .body = "OK 1000900 two" });
     VD_AUTO(iss_collateral_item_unref) struct iss_collateral_item *old = NULL;
     assert_int_equal(peek(&w.s, "a", &old), VD_E_OK);
     assert_int_equal(iss_collateral_item_id(old), iss_collateral_item_id(one));
@@ -448,7 +468,7 @@ static void who_does_not_wait_gets_what_is_there(void **state)
     assert_int_equal(sim_kds_requests(w.kds), 2);
     /* the vendor is gone: the old copy stays, its driver judges it */
     pass_seconds(&w.s, 101);
-    w.vendor.status = "500 No";
+    set_mood(&w.mood, (struct vendor){ .status = "500 No", .body = "" });
     VD_AUTO(iss_collateral_item_unref) struct iss_collateral_item *kept = NULL;
     assert_int_equal(peek(&w.s, "a", &kept), VD_E_OK);
     assert_int_equal(iss_collateral_item_id(kept), iss_collateral_item_id(two));
@@ -457,8 +477,8 @@ static void who_does_not_wait_gets_what_is_there(void **state)
 static void the_same_bytes_keep_their_number(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 9000000 same" } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 9000000 same" });
     VD_AUTO(iss_collateral_item_unref) struct iss_collateral_item *one = peek_until(&w.s, "a", 0);
     pass_seconds(&w.s, 101);
     VD_AUTO(iss_collateral_item_unref) struct iss_collateral_item *again = NULL;
@@ -474,8 +494,8 @@ static void the_same_bytes_keep_their_number(void **state)
 static void a_store_can_be_closed_while_things_are_fetched(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 0 x", .delay_ms = 200 } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 x", .delay_ms = 200 });
     char key[16];
     for (int i = 0; i < 40; i++) { /* more than the queue holds */
         struct iss_collateral_item *none = NULL;
@@ -511,8 +531,8 @@ static void thousands_of_absent_things_are_forgotten_again(void **state)
 static void offline_means_offline(void **state)
 {
     (void)state;
-    AUTO_WORLD w = { .vendor = { .status = "200 OK", .body = "OK 0 x" } };
-    world_open(&w);
+    AUTO_WORLD w = { 0 };
+    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 x" });
     store_close(&w.s);
     w.s = (struct store){ 0 };
     assert_int_equal(store_open(&w.s, (const char *const *)w.set, true), VD_E_OK);

@@ -2,6 +2,8 @@
  * bit, and the edits that must fail each for its own reason. */
 #include "tests/unit/issuer/tee/snp/fixture.h"
 
+#include <pthread.h>
+
 #include "shared/codec/b64.h"
 
 static const struct snp_cfg allow_v2 = { .vcek_from_evidence = true,
@@ -539,6 +541,47 @@ static void snp_shows_unverified_claims_and_the_failed_check(void **state)
     assert_true(vd_jv_ok(vd_jv_get(vd_json_root(doc), "measurement")));
 }
 
+struct worker {
+    struct snp *s;
+    const struct iss_evidence *in;
+    size_t wrong;
+};
+static void *verify_often(void *arg)
+{
+    struct worker *w = arg;
+    for (size_t i = 0; i < 60; i++) {
+        vd_code want = w->in[i % 3].now == AT_2026 ? VD_E_OK : VD_E_CERT_EXPIRED;
+        w->wrong += verify_code(w->s, &w->in[i % 3]) != want;
+    }
+    return NULL;
+}
+
+static void many_threads_share_one_driver(void **state)
+{
+    (void)state;
+    struct snp_cfg cfg = allow_v2;
+    cfg.permit_provisional = true;
+    cfg.chain_cache = 1; /* one set, so that entries are pushed out all the time */
+    VD_AUTO(snp_free) struct snp *s = open_snp(&cfg);
+    VD_AUTO_BUF milan = file_bytes("virtee-sev/report_milan.hex");
+    VD_AUTO_BUF milan_vek = file_bytes("virtee-sev/vcek_milan.der");
+    VD_AUTO_BUF azure = file_bytes("trustee/test-report.bin");
+    VD_AUTO_BUF azure_vek = file_bytes("trustee/test-vcek.der");
+    const struct iss_evidence in[3] = { raw_evidence(&milan, &milan_vek, AT_2026),
+                                        raw_evidence(&azure, &azure_vek, AT_2026),
+                                        raw_evidence(&milan, &milan_vek, 1950000000) };
+    pthread_t t[8];
+    struct worker w[8];
+    for (size_t i = 0; i < 8; i++) {
+        w[i] = (struct worker){ .s = s, .in = in };
+        assert_int_equal(pthread_create(&t[i], NULL, verify_often, &w[i]), 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        (void)pthread_join(t[i], NULL);
+        assert_int_equal(w[i].wrong, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +596,7 @@ int main(void)
         cmocka_unit_test(snp_compares_report_data_and_init_data),
         cmocka_unit_test(snp_keeps_verified_chains_within_their_validity),
         cmocka_unit_test(snp_shows_unverified_claims_and_the_failed_check),
+        cmocka_unit_test(many_threads_share_one_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
