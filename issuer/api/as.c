@@ -2,8 +2,6 @@
  * passport out, without a challenge of ours. Such a passport says `caller-data` or `none`, never
  * `issuer-nonce`. Raw runtime data is the expected report data as it stands; structured data is
  * hashed over its JCS form. */
-#include <stdlib.h>
-
 #include "issuer/api/handlers.h"
 #include "issuer/api/issue.h"
 #include "issuer/api/names.h"
@@ -31,9 +29,9 @@ struct pieces {
     struct piece item[VD_KBS_DEVICES_MAX];
 };
 
-static void pieces_free(struct pieces *p)
+static void pieces_done(struct pieces *p)
 {
-    for (size_t i = 0; p && i < p->n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         vd_json_free(p->item[i].evidence);
         vd_buf_done(&p->item[i].evidence_text);
         vd_buf_done(&p->item[i].runtime_data);
@@ -41,9 +39,7 @@ static void pieces_free(struct pieces *p)
         vd_buf_done(&p->item[i].init_digest);
         iss_init_data_done(&p->item[i].init);
     }
-    free(p);
 }
-VD_DEFINE_CLEANUP(struct pieces, pieces_free)
 
 /* `application/json`, with or without parameters, or any `+json`. */
 static bool is_json_type(vd_span type)
@@ -220,19 +216,17 @@ vd_rc iss_as_attestation(const struct vd_req *req, struct vd_resp *resp, vd_err 
     ISS_AUTO_WORK w = { 0 };
     char base[ISS_POLICY_BASE + 1];
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_AUTO(pieces_free) struct pieces *p = calloc(1, sizeof *p);
-    if (!p)
-        return vd_fail(err, VD_E_NOMEM, "/attestation");
+    __attribute__((cleanup(pieces_done))) struct pieces p = { 0 };
     VD_TRY(iss_work_init(&w, req, "as", err));
     VD_TRY(iss_as_body(req, w.app->server->limits->attest_body, &doc, err));
     VD_TRY(iss_work_admit(&w, resp, err));
     VD_TRY(read_policy(vd_json_root(doc), base, err));
     w.policy_base = base;
     vd_err why = { 0 };
-    vd_rc_ rc = read_pieces(vd_json_root(doc), w.app->server->limits, p, &why);
-    w.tee = p->n ? p->item[0].tee : NULL;
+    vd_rc_ rc = read_pieces(vd_json_root(doc), w.app->server->limits, &p, &why);
+    w.tee = p.n ? p.item[0].tee : NULL;
     if (rc.code == VD_E_OK)
-        rc = attestation(&w, p, resp, &why);
+        rc = attestation(&w, &p, resp, &why);
     if (rc.code != VD_E_OK) {
         iss_work_refuse(&w, &why);
         if (rc.code ==

@@ -4,8 +4,6 @@
  * by it. */
 #include "issuer/appraise/appraise.h"
 
-#include <stdlib.h>
-
 enum { LEAVES_MAX = 256, TOKENS_MAX = 12, SHOWN_MAX = 200 };
 
 struct leaf {
@@ -17,13 +15,11 @@ struct leaves {
     struct leaf item[LEAVES_MAX];
 };
 
-static void leaves_free(struct leaves *l)
+static void leaves_done(struct leaves *l)
 {
     for (size_t i = 0; i < l->n; i++)
         vd_buf_done(&l->item[i].path);
-    free(l);
 }
-VD_DEFINE_CLEANUP(struct leaves, leaves_free)
 
 /* Scalars of the object and of objects directly in it, two levels down at most. */
 static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned depth)
@@ -229,17 +225,16 @@ static vd_rc refvalue_finding(vd_jw *w, const struct iss_appraisal *a, size_t i,
 
 static vd_rc findings(vd_jw *w, const struct iss_appraisal *a, vd_err *err)
 {
-    VD_AUTO(leaves_free) struct leaves *l = calloc(1, sizeof *l);
+    __attribute__((cleanup(leaves_done))) struct leaves l;
+    l.n = 0;
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    if (!l)
-        return vd_fail(err, VD_E_NOMEM, "explanation");
     vd_span text = vd_buf_span(&a->claims->claims);
     const struct vd_json_limits limits = { text.n, 32, 1000000 };
     VD_TRY(vd_json_parse(text, &limits, &doc, err));
-    collect(l, a->claims->tee, vd_json_root(doc), 3);
+    collect(&l, a->claims->tee, vd_json_root(doc), 3);
     vector_findings(w, a);
     for (size_t i = 0; i < a->n_trace; i++)
-        VD_TRY(refvalue_finding(w, a, i, l, err));
+        VD_TRY(refvalue_finding(w, a, i, &l, err));
     return VD_OK;
 }
 

@@ -2,8 +2,6 @@
  * extensions. */
 #include "issuer/appraise/appraise_priv.h"
 
-#include <stdlib.h>
-
 enum { EXTENSIONS_MAX = 64, EXTENSION_NAME_MAX = 128, RESULT_DEPTH = 24 };
 
 static vd_rc parse_result(vd_span json, struct vd_json **ret, vd_err *err)
@@ -139,9 +137,7 @@ vd_rc iss_extensions_read(enum vd_policy_state state, vd_span json, struct iss_a
     if (state != VD_POLICY_DEFINED)
         return VD_OK;
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_AUTO(free) struct seen *seen = calloc(1, sizeof *seen);
-    if (!seen)
-        return vd_fail(err, VD_E_NOMEM, "extensions");
+    struct seen seen = { .n = 0 };
     VD_TRY(parse_result(json, &doc, err));
     vd_jv root = vd_json_root(doc);
     if (!vd_jv_is(root, VD_JSON_ARRAY))
@@ -149,6 +145,6 @@ vd_rc iss_extensions_read(enum vd_policy_state state, vd_span json, struct iss_a
     a->extensions = vd_buf_of(2 * json.n + 64);
     vd_jv_iter it = vd_jv_iter_of(root);
     while (vd_jv_next(&it))
-        VD_TRY(one_extension(it.value, seen, &a->extensions, err));
+        VD_TRY(one_extension(it.value, &seen, &a->extensions, err));
     return vd_buf_check(&a->extensions, err);
 }

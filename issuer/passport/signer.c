@@ -9,7 +9,7 @@
 #include "shared/codec/b64.h"
 #include "shared/crypto/x509.h"
 
-enum { KEY_FILE_MAX = 65536, CERT_FILE_MAX = 65536, CHAIN_MAX = 8 };
+enum { KEY_FILE_MAX = 65536, CERT_FILE_MAX = 65536, JWK_MAX = 3 * CERT_FILE_MAX, CHAIN_MAX = 8 };
 
 static const struct {
     enum vd_sig alg;
@@ -60,7 +60,7 @@ static vd_rc sign_here(void *ctx, vd_span in, vd_buf *out, vd_err *err)
 static vd_rc make_jwk(struct iss_signer *s, const struct vd_certs *chain, vd_err *err)
 {
     VD_AUTO_BUF plain = vd_buf_of(4096);
-    s->jwk = vd_buf_of(3 * CERT_FILE_MAX);
+    s->jwk = vd_buf_of(JWK_MAX);
     VD_TRY(vd_key_to_jwk(s->key, NULL, &plain, err));
     vd_buf_printf(&s->jwk, "{\"alg\":\"%s\",", vd_jws_alg_name(s->alg));
     if (chain) {

@@ -14,12 +14,12 @@ enum { BUCKETS = 1024, ENTRIES_MAX = 4096 };
 
 struct entry {
     struct entry *next;
-    char *name;
-    size_t name_n;
     bool known;
     vd_buf value;
     int64_t expires;
     uint64_t epoch;
+    size_t name_n;
+    char name[];
 };
 
 struct iss_rvps {
@@ -35,11 +35,9 @@ static void entry_free(struct entry *e)
 {
     if (!e)
         return;
-    free(e->name);
     vd_buf_done(&e->value);
     free(e);
 }
-VD_DEFINE_CLEANUP(struct entry, entry_free)
 
 static void drop_all(struct iss_rvps *r)
 {
@@ -104,14 +102,13 @@ static struct entry **find(struct iss_rvps *r, vd_span name)
 
 static vd_rc entry_new(vd_span name, struct entry **ret, vd_err *err)
 {
-    VD_AUTO(entry_free) struct entry *e = calloc(1, sizeof *e);
+    struct entry *e = calloc(1, sizeof *e + name.n + 1);
     if (!e)
         return vd_fail(err, VD_E_NOMEM, "reference value");
-    e->name = vd_strdup_span(name);
     e->name_n = name.n;
-    if (!e->name)
-        return vd_fail(err, VD_E_NOMEM, "name of a reference value");
-    *ret = VD_TAKE(e);
+    if (name.n)
+        memcpy(e->name, name.p, name.n);
+    *ret = e;
     return VD_OK;
 }
 
@@ -133,7 +130,45 @@ static void insert(struct iss_rvps *r, struct entry *e)
     r->n++;
 }
 
-/* The names a JSON object sets, without a store and without expiry. */
+/* A value of a fixed set; takes the value over. */
+static vd_rc insert_fixed(struct iss_rvps *r, vd_span name, vd_buf *value, vd_err *err)
+{
+    struct entry *e = NULL;
+    VD_TRY(entry_new(name, &e, err));
+    e->value = *value;
+    *value = vd_buf_of(0);
+    e->known = true;
+    e->expires = INT64_MAX;
+    insert(r, e);
+    return VD_OK;
+}
+
+static vd_rc fixed_message(struct iss_rvps *r, vd_span json, const struct vd_limits *limits,
+                           vd_err *err)
+{
+    ISS_AUTO_REFVALUE_SET set = { 0 };
+    VD_TRY(iss_rvps_message(json, limits, "", 0, &set, err));
+    for (size_t i = 0; i < set.n; i++) {
+        ISS_AUTO_REFVALUE v = { 0 };
+        VD_TRY(iss_refvalue_parse(vd_buf_span(&set.body[i]), 0, &v, err));
+        VD_TRY(insert_fixed(r, vd_span_str(set.name[i]), &v.value, err));
+    }
+    return VD_OK;
+}
+
+static vd_rc fixed_object(struct iss_rvps *r, vd_jv root, vd_err *err)
+{
+    vd_jv_iter it = vd_jv_iter_of(root);
+    while (vd_jv_next(&it)) {
+        VD_AUTO_BUF name = vd_buf_of(ISS_REFVALUE_NAME_MAX);
+        VD_AUTO_BUF value = vd_buf_of(6 * vd_jv_raw(it.value).n + 16);
+        VD_TRY(vd_jv_str(it.name, &name, err));
+        VD_TRY(vd_json_compact(it.value, &value, err));
+        VD_TRY(insert_fixed(r, vd_buf_span(&name), &value, err));
+    }
+    return VD_OK;
+}
+
 vd_rc iss_rvps_fixed(vd_span json, const struct vd_limits *limits, struct iss_rvps **ret,
                      vd_err *err)
 {
@@ -148,59 +183,39 @@ vd_rc iss_rvps_fixed(vd_span json, const struct vd_limits *limits, struct iss_rv
     if (!vd_jv_is(root, VD_JSON_OBJECT))
         return vd_fail(err, VD_E_REFVALUE_REFUSED,
                        "reference values are no JSON object of name: value");
-    if (vd_jv_is(vd_jv_get(root, "payload"), VD_JSON_STRING) &&
-        vd_jv_is(vd_jv_get(root, "type"), VD_JSON_STRING)) {
-        ISS_AUTO_REFVALUE_SET set = { 0 };
-        VD_TRY(iss_rvps_message(json, limits, "", 0, &set, err));
-        for (size_t i = 0; i < set.n; i++) {
-            VD_AUTO(entry_free) struct entry *e = NULL;
-            ISS_AUTO_REFVALUE v = { 0 };
-            VD_TRY(entry_new(vd_span_str(set.name[i]), &e, err));
-            VD_TRY(iss_refvalue_parse(vd_buf_span(&set.body[i]), 0, &v, err));
-            e->value = v.value;
-            v.value = vd_buf_of(0);
-            e->known = true;
-            e->expires = INT64_MAX;
-            insert(r, VD_TAKE(e));
-        }
-        *ret = VD_TAKE(r);
-        return VD_OK;
-    }
-    vd_jv_iter it = vd_jv_iter_of(root);
-    while (vd_jv_next(&it)) {
-        VD_AUTO(entry_free) struct entry *e = NULL;
-        VD_AUTO_BUF name = vd_buf_of(ISS_REFVALUE_NAME_MAX);
-        VD_TRY(vd_jv_str(it.name, &name, err));
-        VD_TRY(entry_new(vd_buf_span(&name), &e, err));
-        e->value = vd_buf_of(json.n + 16);
-        VD_TRY(vd_json_compact(it.value, &e->value, err));
-        e->known = true;
-        e->expires = INT64_MAX;
-        insert(r, VD_TAKE(e));
-    }
+    bool message = vd_jv_is(vd_jv_get(root, "payload"), VD_JSON_STRING) &&
+                   vd_jv_is(vd_jv_get(root, "type"), VD_JSON_STRING);
+    if (message)
+        VD_TRY(fixed_message(r, json, limits, err));
+    else
+        VD_TRY(fixed_object(r, root, err));
     *ret = VD_TAKE(r);
     return VD_OK;
 }
 
 static vd_rc read_store(struct iss_rvps *r, vd_span name, struct entry **ret, vd_err *err)
 {
-    VD_AUTO(entry_free) struct entry *e = NULL;
-    VD_TRY(entry_new(name, &e, err));
-    e->epoch = vd_store_epoch(r->store);
+    uint64_t epoch = vd_store_epoch(r->store);
     VD_AUTO_OBJECT o = { 0 };
+    ISS_AUTO_REFVALUE v = { 0 };
+    VD_AUTO(free) char *text = vd_strdup_span(name);
+    if (!text)
+        return vd_fail(err, VD_E_NOMEM, "name of a reference value");
     vd_err why = { 0 };
-    vd_rc_ rc = vd_store_get(r->store, VD_OWNER_DEFAULT, ISS_KIND_REFVALUE, e->name, 0, &o, &why);
-    if (rc.code == VD_E_OK) {
-        ISS_AUTO_REFVALUE v = { 0 };
+    vd_rc_ rc = vd_store_get(r->store, VD_OWNER_DEFAULT, ISS_KIND_REFVALUE, text, 0, &o, &why);
+    if (rc.code == VD_E_OK)
         VD_TRY(iss_refvalue_parse(vd_buf_span(&o.body), 0, &v, err));
-        e->value = v.value;
-        v.value = vd_buf_of(0);
-        e->expires = v.expires;
-        e->known = true;
-    } else if (rc.code != VD_E_NOT_FOUND) {
+    else if (rc.code != VD_E_NOT_FOUND)
         return vd_fail(err, rc.code, "reference value: %.180s", why.msg);
-    }
-    *ret = VD_TAKE(e);
+
+    struct entry *e = NULL;
+    VD_TRY(entry_new(name, &e, err));
+    e->epoch = epoch;
+    e->known = rc.code == VD_E_OK;
+    e->expires = v.expires;
+    e->value = v.value;
+    v.value = vd_buf_of(0);
+    *ret = e;
     return VD_OK;
 }
 
@@ -225,11 +240,11 @@ vd_rc iss_rvps_lookup(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err)
         append_if_good(r, e, ret_json);
     (void)pthread_rwlock_unlock(&r->lock);
     if (!hit) {
-        VD_AUTO(entry_free) struct entry *fresh = NULL;
+        struct entry *fresh = NULL;
         VD_TRY(read_store(r, name, &fresh, err));
         append_if_good(r, fresh, ret_json);
         (void)pthread_rwlock_wrlock(&r->lock);
-        insert(r, VD_TAKE(fresh));
+        insert(r, fresh);
         (void)pthread_rwlock_unlock(&r->lock);
     }
     return vd_buf_check(ret_json, err);

@@ -107,7 +107,7 @@ static void take_text(vd_rd *r, size_t n, char *to, size_t room)
         r->bad = true;
         return;
     }
-    if (s.n)
+    if (s.p)
         memcpy(to, s.p, s.n);
     to[s.n] = '\0';
 }

@@ -100,7 +100,7 @@ static const struct {
     { "undefined", "package policy\ntrust_claims := {\"executables\": 2} if { input.nosuch }\n",
       VD_E_POLICY_RESULT, 0, 0, 0 },
     { "conflict", CLAIMS("{\"executables\": 2}") "trust_claims := {\"executables\": 3}\n",
-      VD_E_POLICY_RESULT, 0, 0, 0 },
+      VD_E_POLICY_EVAL, 0, 0, 0 },
 };
 
 static void results_of_policies_are_read_strictly(void **state)
