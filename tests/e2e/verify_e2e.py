@@ -159,7 +159,7 @@ def expectations():
     init_digest = subprocess.run(["openssl", "dgst", "-sha256", "-r", init], stdout=subprocess.PIPE,
                                  check=True).stdout.split()[0].decode()
     request = json.dumps({"tee": "snp", "runtime_data": runtime, "report_data": b64u(bytes.fromhex(digest))}).encode()
-    evidence = work("sim.json", simsnp("attest", "--host-data", init_digest, stdin=request))
+    evidence = work("sim.json", simsnp("attest", "--init-data", init, stdin=request))
     roots = ["--set", "tee.snp.extra_roots=[\"%s/roots.pem\"]" % PKI]
     runtime_file = work("runtime.json", json.dumps(runtime))
     check("simulated, root not configured", 8, verify(*options, evidence), "evidence.chain")

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "shared/base/slurp.h"
 #include "shared/codec/b64.h"
 #include "shared/codec/json.h"
 #include "tests/support/simsnp/simsnp.h"
@@ -26,6 +27,7 @@ static const char usage[] =
     "  --tcb BL,TEE,SNP,UCODE[,FMC] (all four)   --reported|--current|--committed|--launch "
     "BL,TEE,SNP,UCODE[,FMC]\n"
     "  --report-data HEX   --measurement HEX   --host-data HEX   --chip-id HEX   --masked-chip-id\n"
+    "  --init-data FILE   host data is the digest of this file, by the algorithm it names\n"
     "  --vlek [--csp-id TEXT]   --without-cert   --cert-tcb BL,TEE,SNP,UCODE[,FMC]   "
     "--cert-expired\n"
     "  --out FILE\n";
@@ -92,6 +94,22 @@ static void hex_field(const char *text, uint8_t *to, size_t n)
     memcpy(to, b.p, b.n < n ? b.n : n);
 }
 
+/* Host data as a host sets it: the digest of the init data, cut or filled up to 32 bytes. */
+static void init_data_field(const char *path, uint8_t host_data[32])
+{
+    VD_AUTO_BUF text = vd_buf_of(1u << 20);
+    if (vd_file_read(path, 1u << 20, &text, NULL, NULL).code != VD_E_OK)
+        die("cannot be read", path);
+    const char *name = strstr(vd_buf_cstr(&text), "algorithm");
+    const char *alg = name ? strstr(name, "sha") : NULL;
+    uint8_t digest[64];
+    size_t n = alg ? sim_digest(alg, vd_buf_span(&text), digest) : 0;
+    if (n == 0)
+        die("names no algorithm sha256, sha384 or sha512", path);
+    memset(host_data, 0, 32);
+    memcpy(host_data, digest, n < 32 ? n : 32);
+}
+
 /* Options without a value; false: none of these. */
 static bool flag(struct args *a, const char *name)
 {
@@ -138,6 +156,8 @@ static bool report_field(struct sim_report *r, const char *name, const char *v)
         hex_field(v, r->measurement, sizeof r->measurement);
     else if (strcmp(name, "--host-data") == 0)
         hex_field(v, r->host_data, sizeof r->host_data);
+    else if (strcmp(name, "--init-data") == 0)
+        init_data_field(v, r->host_data);
     else if (strcmp(name, "--chip-id") == 0)
         hex_field(v, r->chip_id, sizeof r->chip_id);
     else
