@@ -24,6 +24,17 @@ static struct iss_signer_cfg signer_cfg(const struct vd_config *c)
     };
 }
 
+/* Roots, directories and names of sources: what the drivers and the collateral would refuse. */
+static vd_rc check_app(const struct vd_config *c, vd_err *err)
+{
+    VD_AUTO(iss_tees_close) struct iss_tees *tees = NULL;
+    VD_AUTO(iss_collateral_close) struct iss_collateral *collateral = NULL;
+    struct iss_collateral_cfg cfg = { .config = c, .clock = vd_clock_real() };
+    cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
+    VD_TRY(iss_collateral_open(&cfg, &collateral, err));
+    return iss_tees_open(c, NULL, &tees, err);
+}
+
 static vd_rc init_app(struct vd_server *s, vd_err *err)
 {
     const struct iss_signer_cfg cfg = signer_cfg(s->config);
@@ -68,6 +79,7 @@ int main(int argc, char **argv)
         .route_on = iss_route_on,
         .openapi = vd_span_of(iss_openapi, iss_openapi_n),
         .state_keys = state_keys,
+        .check = check_app,
         .init = init_app,
         .open = open_app,
         .close = close_app,
