@@ -322,7 +322,7 @@ static vd_rc start_civetweb(struct vd_admin *a, vd_err *err)
     (void)snprintf(ports, sizeof ports, "%s%s%s:%u%s", v6 ? "[" : "", host, v6 ? "]" : "",
                    (unsigned)port, a->tls ? "s" : "");
     (void)snprintf(threads, sizeof threads, "%d", ADMIN_THREADS);
-    (void)snprintf(head_ms, sizeof head_ms, "%llu", (unsigned long long)l->head_seconds * 1000);
+    (void)snprintf(head_ms, sizeof head_ms, "%llu", (unsigned long long)(l->head_seconds * 1000));
     (void)snprintf(head_bytes, sizeof head_bytes, "%llu",
                    (unsigned long long)(l->head_bytes + l->authorization_bytes + VD_HEAD_LINE_MAX));
     const char *options[] = {
@@ -406,7 +406,7 @@ vd_rc vd_admin_start(const struct vd_plane_cfg *cfg, struct vd_admin **ret, vd_e
 static void drain(struct vd_admin *a)
 {
     const struct timespec step = { 0, 5000000 };
-    int64_t until = vd_mono_us() + 10 * 1000000;
+    int64_t until = vd_mono_us() + INT64_C(10000000);
     atomic_store(&a->stopping, true);
     while (atomic_load(&a->in_flight) > 0 && vd_mono_us() < until)
         (void)nanosleep(&step, NULL);

@@ -101,7 +101,7 @@ static void linger(struct vd_conn *c)
     (void)shutdown(c->fd, SHUT_WR);
     c->state = VD_CONN_LINGER;
     c->linger_left = LINGER_BYTES;
-    c->deadline_us = vd_mono_us() + VD_LINGER_MS * 1000;
+    c->deadline_us = vd_mono_us() + (int64_t)VD_LINGER_MS * 1000;
     struct evbuffer *in = bufferevent_get_input(c->bev);
     (void)evbuffer_drain(in, evbuffer_get_length(in));
 }

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+enum { BODY_KEPT = 64 << 10 }; /* memory of an answer that is used again for the next */
+
 int64_t vd_mono_us(void)
 {
     struct timespec ts;
@@ -41,6 +43,8 @@ void vd_exch_reset(struct vd_exch *x, const struct vd_plane_cfg *cfg)
     for (size_t i = 0; i < x->resp.n_field; i++)
         free(x->resp.field[i].value);
     vd_buf body = x->resp.body;
+    if (body.cap > BODY_KEPT)
+        vd_buf_done(&body);
     vd_buf_reset(&body);
     body.max = VD_RESP_MAX;
     x->resp = (struct vd_resp){ .status = 200, .body = body };

@@ -61,7 +61,7 @@ static void begin_drain(struct vd_loop *l)
 
 static void start_tick(struct vd_loop *l)
 {
-    const struct timeval every = { VD_TICK_MS / 1000, (VD_TICK_MS % 1000) * 1000 };
+    const struct timeval every = { VD_TICK_MS / 1000, (suseconds_t)(VD_TICK_MS % 1000) * 1000 };
     if (!event_pending(l->tick, EV_TIMEOUT, NULL))
         (void)event_add(l->tick, &every);
 }

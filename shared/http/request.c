@@ -72,7 +72,10 @@ static void answer(struct vd_conn *c, struct vd_exch *x, bool refused)
     bool body = x->head.method != VD_HEAD && x->resp.status != 204 && x->resp.status != 304;
     c->deadline_us = vd_mono_us() + vd_seconds(c->loop->g->cfg.limits->request_seconds) +
                      (int64_t)x->resp.body.n * 16;
-    if (vd_conn_send(c, &l->out, body ? &x->resp.body : NULL, x->resp.secret_body))
+    bool sent = vd_conn_send(c, &l->out, body ? &x->resp.body : NULL, x->resp.secret_body);
+    if (x->resp.secret_body)
+        vd_buf_wipe(&x->resp.body);
+    if (sent)
         vd_conn_written(c);
 }
 
@@ -191,7 +194,7 @@ static void begin_body(struct vd_conn *c)
         (void)bufferevent_write(c->bev, go.p, go.n);
     }
     vd_request_body(c);
-    if (c->state == VD_CONN_BODY && c->eof && !c->dead)
+    if (c->job && c->state == VD_CONN_BODY && c->eof && !c->dead)
         vd_request_refuse_body(c, VD_E_BAD_REQUEST, "the connection ended within the body");
 }
 
