@@ -9,10 +9,26 @@
 
 enum { PASSPORT_BYTES = 65536, LEEWAY = 60 };
 
-static vd_rc load(const char *path, vd_buf *text, struct vd_jws **ret, vd_err *err)
+/* A passport taken apart; nothing is verified yet. */
+struct passport {
+    vd_buf text;
+    struct vd_jws *jws;
+    struct vd_json *payload;
+};
+
+static void passport_done(struct passport *p)
 {
-    VD_TRY(cli_read(path, PASSPORT_BYTES + 16, text, err));
-    return vd_jws_parse(cli_trim(vd_buf_span(text)), PASSPORT_BYTES, ret, err);
+    vd_json_free(p->payload);
+    vd_jws_free(p->jws);
+    vd_buf_done(&p->text);
+}
+
+static vd_rc passport_load(const char *path, struct passport *ret, vd_err *err)
+{
+    VD_TRY(cli_read(path, PASSPORT_BYTES + 16, &ret->text, err));
+    VD_TRY(vd_jws_parse(cli_trim(vd_buf_span(&ret->text)), PASSPORT_BYTES, &ret->jws, err));
+    return vd_json_parse(vd_buf_span(&ret->jws->payload), VD_JSON_LIMITS(PASSPORT_BYTES),
+                         &ret->payload, err);
 }
 
 static void put_time(vd_jw *w, const char *name, vd_jv v)
@@ -67,14 +83,8 @@ static void put_summary(vd_jw *w, vd_jv payload)
 int cli_passport_show(const struct cli_args *a)
 {
     vd_err err = { 0 };
-    VD_AUTO_BUF text = vd_buf_of(0);
-    VD_AUTO(vd_jws_free) struct vd_jws *jws = NULL;
-    VD_AUTO(vd_json_free) struct vd_json *payload = NULL;
-    vd_rc_ rc = load(a->arg[0], &text, &jws, &err);
-    if (rc.code == VD_E_OK)
-        rc = vd_json_parse(vd_buf_span(&jws->payload), VD_JSON_LIMITS(PASSPORT_BYTES), &payload,
-                           &err);
-    if (rc.code != VD_E_OK)
+    __attribute__((cleanup(passport_done))) struct passport p = { 0 };
+    if (passport_load(a->arg[0], &p, &err).code != VD_E_OK)
         return cli_fail(VD_EXIT_VERIFY, "not a passport: %s", err.msg);
     VD_AUTO_BUF out = vd_buf_of(1u << 18);
     vd_jw w = vd_jw_of(&out);
@@ -82,13 +92,13 @@ int cli_passport_show(const struct cli_args *a)
     vd_jw_kbool(&w, "verified", false);
     if (a->json) {
         vd_jw_key(&w, "header");
-        vd_jw_raw(&w, vd_jv_raw(vd_json_root(jws->header)));
+        vd_jw_raw(&w, vd_jv_raw(vd_json_root(p.jws->header)));
         vd_jw_key(&w, "payload");
-        vd_jw_raw(&w, vd_jv_raw(vd_json_root(payload)));
+        vd_jw_raw(&w, vd_jv_raw(vd_json_root(p.payload)));
     } else {
         vd_jw_key(&w, "algorithm");
-        vd_jw_raw(&w, vd_jv_raw(jws->alg));
-        put_summary(&w, vd_json_root(payload));
+        vd_jw_raw(&w, vd_jv_raw(p.jws->alg));
+        put_summary(&w, vd_json_root(p.payload));
     }
     vd_jw_end(&w);
     cli_note(a, "shown as it is, not verified: use vidimus passport verify");
@@ -211,16 +221,10 @@ static vd_rc verify(const struct cli_args *a, const struct vd_jws *jws, vd_jv pa
 int cli_passport_verify(const struct cli_args *a)
 {
     vd_err err = { 0 };
-    VD_AUTO_BUF text = vd_buf_of(0);
-    VD_AUTO(vd_jws_free) struct vd_jws *jws = NULL;
-    VD_AUTO(vd_json_free) struct vd_json *payload = NULL;
-    vd_rc_ rc = load(a->arg[0], &text, &jws, &err);
-    if (rc.code == VD_E_OK)
-        rc = vd_json_parse(vd_buf_span(&jws->payload), VD_JSON_LIMITS(PASSPORT_BYTES), &payload,
-                           &err);
-    if (rc.code != VD_E_OK)
+    __attribute__((cleanup(passport_done))) struct passport p = { 0 };
+    if (passport_load(a->arg[0], &p, &err).code != VD_E_OK)
         return cli_fail(VD_EXIT_VERIFY, "not a passport: %s", err.msg);
-    rc = verify(a, jws, vd_json_root(payload), &err);
+    vd_rc_ rc = verify(a, p.jws, vd_json_root(p.payload), &err);
     if (rc.code == VD_E_SETTING || rc.code == VD_E_FILE || rc.code == VD_E_REMOTE ||
         rc.code == VD_E_TIMEOUT)
         return cli_fail_err(&err);
@@ -230,7 +234,7 @@ int cli_passport_verify(const struct cli_args *a)
     vd_jw w = vd_jw_of(&out);
     vd_jw_obj(&w);
     vd_jw_kbool(&w, "verified", true);
-    put_summary(&w, vd_json_root(payload));
+    put_summary(&w, vd_json_root(p.payload));
     vd_jw_end(&w);
     return cli_print(a, vd_buf_span(&out));
 }
