@@ -72,8 +72,8 @@ vd_rc brk_policies_version_route(const struct vd_req *req, struct vd_resp *resp,
 }
 
 /* If-Match: "0" replaces the built-in policy: for the store that is a creation. */
-static vd_rc as_creation(const struct vd_req *req, struct vd_req *ret, struct vd_field *field, size_t max,
-                         vd_err *err)
+static vd_rc as_creation(const struct vd_req *req, struct vd_req *ret, struct vd_field *field,
+                         size_t max, vd_err *err)
 {
     if (req->n_field > max)
         return vd_fail(err, VD_E_SETTING, "too many header fields");

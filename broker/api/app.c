@@ -59,10 +59,11 @@ static vd_rc trust_open(struct brk_app *app, vd_err *err)
                        brk_relay_issuer(app->relay));
     for (size_t i = 0; i < view->n; i++)
         if (view->row[i].issuer->max_lifetime > LONG_LIFE)
-            vd_log_msg(s->log, VD_LOG_WARN, "broker",
-                       "trusted issuer %s: passports may live %llu seconds; a stolen or outdated one is "
-                       "good for as long",
-                       view->row[i].issuer->name, (unsigned long long)view->row[i].issuer->max_lifetime);
+            vd_log_msg(
+                s->log, VD_LOG_WARN, "broker",
+                "trusted issuer %s: passports may live %llu seconds; a stolen or outdated one is "
+                "good for as long",
+                view->row[i].issuer->name, (unsigned long long)view->row[i].issuer->max_lifetime);
     if (view->n == 0)
         vd_log_msg(s->log, VD_LOG_WARN, "broker",
                    "no trusted issuer: no passport is accepted; add a [[trusted_issuer]] or "

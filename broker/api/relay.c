@@ -70,7 +70,7 @@ vd_rc brk_relay_new(const struct vd_config *c, const struct vd_limits *limits, c
     r->audience = audience;
     r->auth_url = join(url, "/kbs/v0/auth");
     r->attest_url = join(url, "/kbs/v0/attest");
-    r->cookies = brk_cookies_new(COOKIES, COOKIE_BYTES);
+    r->cookies = brk_cookies_new(COOKIES, (size_t)COOKIE_BYTES);
     vd_rc_ rc = r->auth_url && r->attest_url && r->cookies ? vd_client_new(&cfg, &r->client, err)
                                                            : vd_fail(err, VD_E_NOMEM, "relay");
     if (rc.code != VD_E_OK) {

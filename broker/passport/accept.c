@@ -87,14 +87,15 @@ static vd_rc set_key(const struct vd_jws *jws, const struct brk_keyset *keys,
             return refuse(err, VD_E_PASSPORT_KEY, "header jwk: ", &cause);
         by_jwk = brk_keyset_by_thumbprint(keys, thumbprint);
     }
-    if ((has_kid && !by_kid) || (has_jwk && !by_jwk))
+    const struct brk_jwk *named = by_kid ? by_kid : by_jwk;
+    if (!named || (has_kid && !by_kid) || (has_jwk && !by_jwk))
         return vd_fail(err, VD_E_PASSPORT_KEY,
                        "passport refused: it names a key that its issuer does "
                        "not publish");
     if (by_kid && by_jwk && by_kid != by_jwk)
         return vd_fail(err, VD_E_PASSPORT_KEY,
                        "passport refused: kid and jwk of its header name two keys");
-    *ret = by_kid ? by_kid : by_jwk;
+    *ret = named;
     return VD_OK;
 }
 

@@ -46,8 +46,10 @@ void brk_cache_free(struct brk_cache *c)
  */
 static size_t set_of(const struct brk_cache *c, const uint8_t sha256[32])
 {
-    vd_rd r = vd_rd_of(vd_span_of(sha256, 32));
-    return (size_t)(vd_rd_u64le(&r) % c->sets);
+    uint64_t v = 0;
+    for (size_t i = 0; i < 8; i++)
+        v = v << 8 | sha256[i];
+    return (size_t)(v % c->sets);
 }
 
 static bool is_it(const struct brk_passport *p, const uint8_t sha256[32])

@@ -13,8 +13,9 @@ enum {
     BRK_NAME_MAX = 64,
     BRK_ISSUER_MAX = 255,
     BRK_LIFETIME_DEFAULT = VD_PASSPORT_SECONDS_MAX,
-    BRK_LIFETIME_MAX = 631152000, /* 20 years: recorded tokens are replayed; a warning above a day */
-    BRK_LIST_MAX = 64,        /* entries of one list of an issuer */
+    BRK_LIFETIME_MAX =
+        631152000,     /* 20 years: recorded tokens are replayed; a warning above a day */
+    BRK_LIST_MAX = 64, /* entries of one list of an issuer */
 };
 
 enum brk_freshness { BRK_FRESH_ISSUER_NONCE, BRK_FRESH_CALLER_DATA, BRK_FRESH_NONE, BRK_FRESH_MAX };

@@ -186,7 +186,7 @@ vd_rc brk_issuer_from_json(const char *name, vd_span text, struct brk_issuer **r
 {
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     __attribute__((cleanup(body_done))) struct body b = { .spec.name = name };
-    VD_TRY(vd_json_parse(text, VD_JSON_LIMITS(BRK_JWKS_BYTES * 2), &doc, err));
+    VD_TRY(vd_json_parse(text, VD_JSON_LIMITS((size_t)BRK_JWKS_BYTES * 2), &doc, err));
     if (!vd_jv_is(vd_json_root(doc), VD_JSON_OBJECT))
         return vd_fail(err, VD_E_SETTING, "a trusted issuer is a JSON object");
     vd_jv_iter m = vd_jv_iter_of(vd_json_root(doc));

@@ -78,6 +78,19 @@ static vd_rc query_read(struct query *q, vd_span text, vd_err *err)
     return vd_buf_check(&q->text, err);
 }
 
+/* Bytes that are no UTF-8 become U+FFFD, so two names that differed may be one in the document. */
+static vd_rc names_differ(vd_span text, vd_span document, vd_err *err)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    size_t i = 0;
+    while (i < text.n && text.p[i] < 0x80)
+        i++;
+    if (i == text.n ||
+        vd_json_parse(document, VD_JSON_LIMITS(document.n), &doc, NULL).code == VD_E_OK)
+        return VD_OK;
+    return vd_fail(err, VD_E_BAD_TARGET, "a name is in the query twice");
+}
+
 vd_rc brk_data_document(const struct vd_resource_id *id, vd_span query, vd_buf *out, vd_err *err)
 {
     __attribute__((cleanup(query_done))) struct query q = { .text = vd_buf_of(DOCUMENT_BYTES) };
@@ -99,7 +112,8 @@ vd_rc brk_data_document(const struct vd_resource_id *id, vd_span query, vd_buf *
     }
     vd_jw_end(&w);
     vd_jw_end(&w);
-    return vd_buf_check(out, err);
+    VD_TRY(vd_buf_check(out, err));
+    return names_differ(vd_buf_span(&q.text), vd_buf_span(out), err);
 }
 
 vd_rc brk_decide(struct brk_policies *policies, const struct vd_limits *limits,

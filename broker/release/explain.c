@@ -60,6 +60,8 @@ static void misses(vd_jw *w, const struct brk_ask *ask, const vd_err *why)
     vd_jw_arr(w);
     if (why->code == VD_E_PASSPORT_SCOPE)
         miss(w, "trusted issuer's repositories", ask->id->repo, "one of the entry's repositories");
+    if (!p->ours)
+        miss(w, "/vidimus", "absent: made by another product", "the member vidimus");
     if (p->freshness != BRK_FRESH_ISSUER_NONCE)
         miss(w, "/vidimus/freshness", brk_freshness_name(p->freshness), "issuer-nonce");
     if (p->simulated)

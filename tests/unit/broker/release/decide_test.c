@@ -118,6 +118,7 @@ static void data_document_is_trustees(void **state)
         { "k=1&k=2", NULL },
         { "k=1&%6b=2", NULL },
         { "k&k", NULL },
+        { "%ff=1&%fe=2", NULL },
     };
     struct vd_resource_id id;
     assert_ok(vd_resource_id_parse(VD_LIT("r/t/a.b"), &id, NULL));
@@ -285,13 +286,11 @@ static void explanation_names_what_does_not_hold(void **state)
     assert_true(vd_jv_str_eq(vd_jv_pointer(root, "/passport/submods/0/measurement"), "ab01"));
 }
 
-static void secret_is_sealed_to_the_tee_key(void **state)
+static void seal_and_open(const char *resource, const struct mint *tee, const char *alg)
 {
-    (void)state;
-    struct mint tee = mint_new(VD_KTY_P384, VD_SIG_ES384);
-    VD_AUTO_BUF jwk = vd_buf_of(4096), submods = vd_buf_of(16384), out = vd_buf_of(1 << 20);
+    VD_AUTO_BUF jwk = vd_buf_of(8192), submods = vd_buf_of(32768), out = vd_buf_of(1 << 20);
     VD_AUTO(brk_passport_unref) struct brk_passport *p = NULL;
-    assert_ok(vd_key_to_jwk(tee.key, "ECDH-ES+A256KW", &jwk, NULL));
+    assert_ok(vd_key_to_jwk(tee->key, alg, &jwk, NULL));
     vd_buf_printf(&submods,
                   "{\"cpu0\":{\"ear.status\":\"affirming\",\"ear.appraisal-policy-id\":\"default\","
                   "\"ear.veraison.annotated-evidence\":{\"snp\":{},\"runtime_data_claims\":{\"tee-"
@@ -302,18 +301,38 @@ static void secret_is_sealed_to_the_tee_key(void **state)
     VD_AUTO(free) char *token = token_of(&fx.key, &change, 1);
     assert_ok(brk_accept(fx.trust, vd_span_str(token), &p, NULL));
     struct vd_resource_id id;
-    assert_ok(vd_resource_id_parse(VD_LIT("default/key/sealed"), &id, NULL));
+    assert_ok(vd_resource_id_parse(vd_span_str(resource), &id, NULL));
     uint64_t version = 0;
     assert_rc(VD_E_SECRET_UNKNOWN,
               brk_seal(fx.store, VD_OWNER_DEFAULT, &id, p, &out, &version, NULL));
     assert_int_equal(out.n, 0);
-    store(BRK_KIND_SECRET, "default/key/sealed", "the secret", true);
+    store(BRK_KIND_SECRET, resource, "the secret", true);
     assert_ok(brk_seal(fx.store, VD_OWNER_DEFAULT, &id, p, &out, &version, NULL));
     assert_int_equal(version, 1);
     VD_AUTO_SECRET plain = { 0 };
-    assert_ok(vd_jwe_open(tee.key, vd_buf_span(&out), &plain, NULL));
+    assert_ok(vd_jwe_open(tee->key, vd_buf_span(&out), &plain, NULL));
     assert_span_str(vd_secret_span(&plain), "the secret");
-    mint_done(&tee);
+}
+
+static void secret_is_sealed_to_the_tee_key(void **state)
+{
+    (void)state;
+    static const struct {
+        enum vd_kty kty;
+        const char *alg;
+        const char *resource;
+    } rows[] = {
+        { VD_KTY_P256, "ECDH-ES+A256KW", "default/seal/p256" },
+        { VD_KTY_P384, "ECDH-ES+A256KW", "default/seal/p384" },
+        { VD_KTY_P521, "ECDH-ES+A256KW", "default/seal/p521" },
+        { VD_KTY_RSA, "RSA-OAEP-256", "default/seal/rsa" },
+        { VD_KTY_MLKEM768, NULL, "default/seal/mlkem" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mint tee = mint_new(rows[i].kty, VD_SIG_ES256);
+        seal_and_open(rows[i].resource, &tee, rows[i].alg);
+        mint_done(&tee);
+    }
 }
 
 int main(void)

@@ -1,0 +1,2 @@
+vd_fuzz(broker_claims LIBS brk_passport)
+vd_fuzz(broker_relay LIBS brk_api)
