@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <time.h>
@@ -322,9 +323,9 @@ static vd_rc start_civetweb(struct vd_admin *a, vd_err *err)
     (void)snprintf(ports, sizeof ports, "%s%s%s:%u%s", v6 ? "[" : "", host, v6 ? "]" : "",
                    (unsigned)port, a->tls ? "s" : "");
     (void)snprintf(threads, sizeof threads, "%d", ADMIN_THREADS);
-    (void)snprintf(head_ms, sizeof head_ms, "%llu", (unsigned long long)(l->head_seconds * 1000));
-    (void)snprintf(head_bytes, sizeof head_bytes, "%llu",
-                   (unsigned long long)(l->head_bytes + l->authorization_bytes + VD_HEAD_LINE_MAX));
+    (void)snprintf(head_ms, sizeof head_ms, "%" PRIu64, l->head_seconds * 1000);
+    (void)snprintf(head_bytes, sizeof head_bytes, "%" PRIu64,
+                   l->head_bytes + l->authorization_bytes + VD_HEAD_LINE_MAX);
     const char *options[] = {
         "listening_ports",
         ports,
