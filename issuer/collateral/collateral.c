@@ -151,7 +151,8 @@ static struct entry *entry_of(struct iss_collateral *c, const struct coll_kind *
     return e;
 }
 
-/* Ends a search: a new item, or the reason why there is none and how long nobody should ask. */
+/* Ends a search: a new item, which the entry takes over, or the reason why there is none and how
+ * long nobody should ask. */
 static void land(struct iss_collateral *c, struct entry *e, struct iss_collateral_item *item,
                  const vd_err *why, int64_t pause)
 {
@@ -159,7 +160,7 @@ static void land(struct iss_collateral *c, struct entry *e, struct iss_collatera
         bool same = e->item && vd_span_eq(vd_buf_span(&e->item->bytes), vd_buf_span(&item->bytes));
         item->id = same ? e->item->id : ++c->last_id;
         iss_collateral_item_unref(e->item);
-        e->item = item_ref(item);
+        e->item = item;
     }
     e->code = why ? why->code : VD_E_OK;
     e->pause_until = why ? vd_clock_s(&c->at.clock) + pause : 0;
@@ -192,7 +193,6 @@ static void *fetch_thread(void *arg)
         (void)pthread_mutex_lock(&c->lock);
         land(c, e, item, rc.code == VD_E_OK ? NULL : &why, pause);
         e->pins--;
-        iss_collateral_item_unref(item);
     }
     (void)pthread_mutex_unlock(&c->lock);
     return NULL;
@@ -251,7 +251,6 @@ static void fetch_now(struct iss_collateral *c, struct entry *e, const char *sou
     (void)pthread_mutex_lock(&c->lock);
     coll_bound_leave(c->bound, source);
     land(c, e, item, rc.code == VD_E_OK ? NULL : &why, pause);
-    iss_collateral_item_unref(item);
 }
 
 /* Called and left under the lock. Files first; the vendor when they have nothing that is new
@@ -272,10 +271,8 @@ static void search(struct iss_collateral *c, struct entry *e, const char *source
         iss_collateral_item_unref(e->item);
         e->item = NULL;
     }
-    if (!fetch || item) {
+    if (!fetch || item)
         land(c, e, item, item ? NULL : &why, PAUSE_LOCAL);
-        iss_collateral_item_unref(item);
-    }
     if (!fetch)
         return;
     e->flying = true;
