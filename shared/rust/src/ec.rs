@@ -112,7 +112,12 @@ fn pad(out: *mut u8, width: usize, n: *const lc::BIGNUM) -> Result<(), i32> {
 }
 
 /// Writes 04|x|y of the key's public half.
-unsafe fn write_point(key: &Owned<lc::EC_KEY>, c: &Curve, out: *mut u8, ret_n: *mut usize) -> Result<(), i32> {
+unsafe fn write_point(
+    key: &Owned<lc::EC_KEY>,
+    c: &Curve,
+    out: *mut u8,
+    ret_n: *mut usize,
+) -> Result<(), i32> {
     let n = 1 + 2 * c.field;
     let form = lc::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
     let wrote = lc::EC_POINT_point2oct(
@@ -128,7 +133,13 @@ unsafe fn write_point(key: &Owned<lc::EC_KEY>, c: &Curve, out: *mut u8, ret_n: *
     Ok(())
 }
 
-unsafe fn agree(key: &Owned<lc::EC_KEY>, c: &Curve, peer: &[u8], z: *mut u8, ret_n: *mut usize) -> Result<(), i32> {
+unsafe fn agree(
+    key: &Owned<lc::EC_KEY>,
+    c: &Curve,
+    peer: &[u8],
+    z: *mut u8,
+    ret_n: *mut usize,
+) -> Result<(), i32> {
     let p = point(c, key, peer)?;
     let n = lc::ECDH_compute_key(z.cast(), c.field, p.0, key.0, None);
     want((n == c.field as i32) as i32, BAD_INPUT)?;
@@ -221,7 +232,13 @@ pub unsafe extern "C" fn vdr_ec_point_check(c: i32, pt: *const u8, n: usize) -> 
 /// # Safety
 /// As vd_rust.h says.
 #[no_mangle]
-pub unsafe extern "C" fn vdr_ecdsa_sign(k: *const Key, msg: *const u8, n: usize, sig: *mut u8, ret_n: *mut usize) -> i32 {
+pub unsafe extern "C" fn vdr_ecdsa_sign(
+    k: *const Key,
+    msg: *const u8,
+    n: usize,
+    sig: *mut u8,
+    ret_n: *mut usize,
+) -> i32 {
     guard(|| {
         let k = &*k;
         let w = k.curve.field;
@@ -280,7 +297,13 @@ pub unsafe extern "C" fn vdr_ecdsa_verify(
 /// # Safety
 /// As vd_rust.h says.
 #[no_mangle]
-pub unsafe extern "C" fn vdr_ecdh(k: *const Key, pt: *const u8, pt_n: usize, z: *mut u8, ret_n: *mut usize) -> i32 {
+pub unsafe extern "C" fn vdr_ecdh(
+    k: *const Key,
+    pt: *const u8,
+    pt_n: usize,
+    z: *mut u8,
+    ret_n: *mut usize,
+) -> i32 {
     guard(|| agree(&(*k).key, &(*k).curve, slice(pt, pt_n), z, ret_n))
 }
 

@@ -57,7 +57,9 @@ fn public(bytes: &[u8]) -> Result<Key, i32> {
     if !below_q {
         return Err(BAD_INPUT);
     }
-    let p = unsafe { lc::EVP_PKEY_kem_new_raw_public_key(lc::NID_MLKEM768, bytes.as_ptr(), bytes.len()) };
+    let p = unsafe {
+        lc::EVP_PKEY_kem_new_raw_public_key(lc::NID_MLKEM768, bytes.as_ptr(), bytes.len())
+    };
     key(p, BAD_INPUT)
 }
 
@@ -71,7 +73,12 @@ pub unsafe extern "C" fn vdr_mlkem768_check(p: *const u8, n: usize) -> i32 {
 /// # Safety
 /// As vd_rust.h says.
 #[no_mangle]
-pub unsafe extern "C" fn vdr_mlkem768_encapsulate(p: *const u8, n: usize, ct: *mut u8, ss: *mut u8) -> i32 {
+pub unsafe extern "C" fn vdr_mlkem768_encapsulate(
+    p: *const u8,
+    n: usize,
+    ct: *mut u8,
+    ss: *mut u8,
+) -> i32 {
     guard(|| {
         let k = public(slice(p, n))?;
         let c = ctx(lc::EVP_PKEY_CTX_new(k.0, null_mut()))?;
@@ -102,7 +109,12 @@ pub unsafe extern "C" fn vdr_mlkem768_generate(ret: *mut *mut Key, pub_out: *mut
 /// # Safety
 /// As vd_rust.h says.
 #[no_mangle]
-pub unsafe extern "C" fn vdr_mlkem768_decapsulate(k: *const Key, ct: *const u8, n: usize, ss: *mut u8) -> i32 {
+pub unsafe extern "C" fn vdr_mlkem768_decapsulate(
+    k: *const Key,
+    ct: *const u8,
+    n: usize,
+    ss: *mut u8,
+) -> i32 {
     guard(|| {
         let ct = slice(ct, n);
         if ct.len() != CIPHERTEXT {

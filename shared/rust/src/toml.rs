@@ -75,7 +75,13 @@ impl Writer<'_> {
         let _ = write!(self.lines, ":{line}");
     }
 
-    fn table(&mut self, t: &dyn TableLike, path: &str, at: usize, depth: usize) -> Result<(), Refusal> {
+    fn table(
+        &mut self,
+        t: &dyn TableLike,
+        path: &str,
+        at: usize,
+        depth: usize,
+    ) -> Result<(), Refusal> {
         if depth >= DEPTH {
             return Err(Refusal::at(at, "nested too deeply"));
         }
@@ -131,7 +137,12 @@ impl Writer<'_> {
             Value::Float(f) if f.value().is_finite() => {
                 let _ = write!(self.json, "{:?}", f.value());
             }
-            Value::Float(_) => return Err(Refusal::at(v.span().map_or(at, |s| s.start), "inf and nan are not supported")),
+            Value::Float(_) => {
+                return Err(Refusal::at(
+                    v.span().map_or(at, |s| s.start),
+                    "inf and nan are not supported",
+                ))
+            }
             Value::Datetime(_) => match v.span().and_then(|s| self.raw.get(s)) {
                 Some(raw) => quote(&mut self.json, raw),
                 None => return Err(Refusal::at(at, "a date-time has no place")),
@@ -156,7 +167,8 @@ impl Writer<'_> {
 
 /// The path one name further; a name that is no bare key is quoted, so that paths stay unambiguous.
 fn step(path: &str, name: &str) -> String {
-    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let bare = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let mut out = String::from(path);
     if !out.is_empty() {
         out.push('.');
@@ -176,7 +188,8 @@ fn convert(bytes: &[u8], max: usize) -> Result<(String, String), Refusal> {
     let starts = std::iter::once(0)
         .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
         .collect();
-    let mut w = Writer { raw: doc.raw(), starts, json: String::new(), lines: String::from("{"), max };
+    let mut w =
+        Writer { raw: doc.raw(), starts, json: String::new(), lines: String::from("{"), max };
     w.table(doc.as_table(), "", 0, 0)?;
     w.lines.push('}');
     w.fits(0)?;

@@ -52,7 +52,9 @@ impl<'a> Body<'a> {
                 Instruction::Move { dest, src } => self.may_move(*dest, *src, rest.clone().next()),
                 Instruction::ComprehensionYield { value_reg, .. } => self.known(&[*value_reg]),
                 Instruction::SetAdd { value, .. } => self.known(&[*value]),
-                Instruction::LoopStart { params_index } => self.may_loop(usize::from(*params_index)),
+                Instruction::LoopStart { params_index } => {
+                    self.may_loop(usize::from(*params_index))
+                }
                 _ => true,
             };
             if !ok {
@@ -66,7 +68,9 @@ impl<'a> Body<'a> {
     fn may_move(&self, dest: u8, src: u8, next: Option<&Instruction>) -> bool {
         let tested = matches!(next, Some(Instruction::Guard { register, mode: GuardMode::NotUndefined }) if *register == dest);
         /* what the rule gives may be undefined, but then no other body may be asked */
-        let given = dest == self.r.result_reg && self.r.definitions.len() == 1 && self.r.definitions[0].len() <= 1;
+        let given = dest == self.r.result_reg
+            && self.r.definitions.len() == 1
+            && self.r.definitions[0].len() <= 1;
         self.known(&[src]) || tested || given
     }
 
@@ -96,7 +100,9 @@ impl<'a> Body<'a> {
         let mut place = self.at(c.root).place.clone()?;
         for component in &c.path_components {
             match component {
-                LiteralOrRegister::Literal(i) => place = place.then(Step::Key(self.literal(*i)?.clone())),
+                LiteralOrRegister::Literal(i) => {
+                    place = place.then(Step::Key(self.literal(*i)?.clone()))
+                }
                 LiteralOrRegister::Register(_) => return None,
             }
         }
@@ -111,23 +117,36 @@ impl<'a> Body<'a> {
                 let collection = matches!(v, Value::Array(_) | Value::Set(_) | Value::Object(_));
                 self.put(*dest, v != Value::Undefined, collection, None);
             }
-            LoadTrue { dest } | LoadFalse { dest } | LoadNull { dest } | LoadBool { dest, .. } => self.put(*dest, true, false, None),
+            LoadTrue { dest } | LoadFalse { dest } | LoadNull { dest } | LoadBool { dest, .. } => {
+                self.put(*dest, true, false, None)
+            }
             LoadInput { dest } => self.put(*dest, true, false, Some(Place::input())),
             LoadData { dest } => self.put(*dest, true, false, Some(Place::data())),
             ArrayNew { dest } | SetNew { dest } => self.put(*dest, true, true, None),
             Not { dest, .. } | Contains { dest, .. } => self.put(*dest, true, false, None),
-            Eq { dest, left, right } | Ne { dest, left, right } | Lt { dest, left, right } | Le { dest, left, right }
-            | Gt { dest, left, right } | Ge { dest, left, right } => self.put(*dest, self.known(&[*left, *right]), false, None),
+            Eq { dest, left, right }
+            | Ne { dest, left, right }
+            | Lt { dest, left, right }
+            | Le { dest, left, right }
+            | Gt { dest, left, right }
+            | Ge { dest, left, right } => {
+                self.put(*dest, self.known(&[*left, *right]), false, None)
+            }
             Move { dest, src } => self.regs[usize::from(*dest)] = self.at(*src).clone(),
             Index { dest, .. } => self.put(*dest, false, false, None),
-            IndexLiteral { dest, container, literal_idx } => self.put(*dest, false, false, self.step(*container, *literal_idx)),
+            IndexLiteral { dest, container, literal_idx } => {
+                self.put(*dest, false, false, self.step(*container, *literal_idx))
+            }
             CallRule { dest, rule_index } => {
-                let total = self.p.rule_infos.get(usize::from(*rule_index)).and_then(|r| total(self.p, r));
+                let total =
+                    self.p.rule_infos.get(usize::from(*rule_index)).and_then(|r| total(self.p, r));
                 self.put(*dest, total.is_some(), total.is_some_and(|c| c), None);
             }
             /* every answer of the host is a value */
             HostAwait { dest, arg, .. } => self.put(*dest, self.known(&[*arg]), false, None),
-            Guard { register, mode: GuardMode::Condition | GuardMode::NotUndefined } => self.regs[usize::from(*register)].known = true,
+            Guard { register, mode: GuardMode::Condition | GuardMode::NotUndefined } => {
+                self.regs[usize::from(*register)].known = true
+            }
             _ => self.learn_by_params(i),
         }
     }
@@ -187,7 +206,9 @@ fn total(p: &Program, r: &RuleInfo) -> Option<bool> {
         match i {
             Instruction::ComprehensionBegin { .. } => inside += 1,
             Instruction::ComprehensionEnd {} => inside = inside.saturating_sub(1),
-            Instruction::Guard { .. } | Instruction::LoopStart { .. } if inside == 0 => return None,
+            Instruction::Guard { .. } | Instruction::LoopStart { .. } if inside == 0 => {
+                return None
+            }
             /* no recursion here: what other rules give is not known */
             Instruction::CallRule { dest, .. } => {
                 b.put(*dest, false, false, None);

@@ -51,7 +51,9 @@ impl Failure {
 
     pub fn of_vm(e: &VmError, program: &Program) -> Failure {
         let (rc, text) = match e {
-            VmError::InstructionLimitExceeded { .. } => (super::BUDGET, "too many instructions".into()),
+            VmError::InstructionLimitExceeded { .. } => {
+                (super::BUDGET, "too many instructions".into())
+            }
             VmError::TimeLimitExceeded { .. } => (super::BUDGET, "the policy took too long".into()),
             VmError::MemoryBudgetExceeded { .. }
             | VmError::MemoryLimitExceeded { .. }
@@ -96,10 +98,14 @@ fn counter(text: &str) -> Option<usize> {
 
 /// Cut before the first quoted or structured value.
 fn without_values(text: &str) -> String {
-    let end = text.find(|c| matches!(c, '`' | '"' | '\'' | '{' | '[' | '\n')).unwrap_or(text.len());
+    let end = text.find(['`', '"', '\'', '{', '[', '\n']).unwrap_or(text.len());
     let cut = text[..end].trim_end_matches(|c: char| !c.is_alphanumeric());
     let cut = cut.strip_suffix("Got").unwrap_or(cut).trim_end_matches([' ', '.', ',']);
-    if cut.is_empty() { "evaluation failed".into() } else { cut.into() }
+    if cut.is_empty() {
+        "evaluation failed".into()
+    } else {
+        cut.into()
+    }
 }
 
 /// "InvalidAddition { left: .." -> "invalid addition".

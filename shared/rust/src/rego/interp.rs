@@ -50,7 +50,14 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(policy: Arc<Policy>, entry: &Arc<str>, input: Value, data: Value, now_ns: i64, b: &Budget) -> Run {
+    pub fn new(
+        policy: Arc<Policy>,
+        entry: &Arc<str>,
+        input: Value,
+        data: Value,
+        now_ns: i64,
+        b: &Budget,
+    ) -> Run {
         Run {
             policy,
             entry: entry.clone(),
@@ -98,10 +105,14 @@ impl Run {
         let fail = |e: anyhow::Error| Failure::of_interpreter(&e);
         let mut engine = self.policy.engine.clone();
         let now = self.now.clone();
-        engine.add_extension(CLOCK.into(), 0, Box::new(move |_: Vec<Value>| Ok(now.clone()))).map_err(fail)?;
+        engine
+            .add_extension(CLOCK.into(), 0, Box::new(move |_: Vec<Value>| Ok(now.clone())))
+            .map_err(fail)?;
         if self.policy.lookups {
             let answers = self.answers.clone();
-            let ask = move |params: Vec<Value>| answers.lock().unwrap_or_else(|e| e.into_inner()).ask(params);
+            let ask = move |params: Vec<Value>| {
+                answers.lock().unwrap_or_else(|e| e.into_inner()).ask(params)
+            };
             engine.add_extension(LOOKUP.into(), 1, Box::new(ask)).map_err(fail)?;
         }
         engine.set_execution_timer_config(timer(self.left, NonZeroU32::MIN));

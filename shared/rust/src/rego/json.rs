@@ -49,7 +49,12 @@ fn value(v: &Value, max: usize, depth: usize, out: &mut String) -> Option<()> {
     Some(())
 }
 
-fn list<'a>(items: impl Iterator<Item = &'a Value>, max: usize, depth: usize, out: &mut String) -> Option<()> {
+fn list<'a>(
+    items: impl Iterator<Item = &'a Value>,
+    max: usize,
+    depth: usize,
+    out: &mut String,
+) -> Option<()> {
     out.push('[');
     for (i, v) in items.enumerate() {
         if i > 0 {

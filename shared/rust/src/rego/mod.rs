@@ -4,6 +4,7 @@
 //! programs the VM goes ahead for its budgets and the interpreter decides. What the VM's compiler does
 //! not know (`with`, some heads, unknown functions that may never be reached) is only interpreted.
 
+mod abi;
 mod cost;
 mod defined;
 mod fault;
@@ -11,18 +12,18 @@ mod interp;
 mod json;
 mod plain;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod vm;
 
-use crate::fault::{fill, Fault};
-use crate::{guard, slice, Bytes, BAD_INPUT, NOMEM, PANIC};
+use crate::{NOMEM, PANIC};
 use fault::Failure;
-use shape::Place;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
 use regorus::{Engine, PolicyLengthConfig, Value};
-use std::ffi::{c_char, CStr};
+use shape::Place;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 pub const BUDGET: i32 = 3;
 pub const EVAL: i32 = 6;
@@ -33,6 +34,9 @@ const CLOCK: &str = "time.now_ns";
 const FILE: &str = "policy";
 /// The parser and the analyses recurse; callers may have small stacks.
 const STACK: usize = 64 << 20;
+/// Live bytes of all policies together. The VM has a budget per evaluation; this is what holds the
+/// interpreter, between two built-ins.
+const MEMORY: u64 = 512 << 20;
 
 /// What there is for one entry point.
 enum Body {
@@ -52,9 +56,6 @@ pub struct Policy {
     lookups: bool,
 }
 
-/// Counted by hand across the C ABI: runs hold a reference, so a policy may go while one is running.
-pub struct Rego(Arc<Policy>);
-
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Budget {
@@ -62,16 +63,6 @@ pub struct Budget {
     milliseconds: u64,
     memory: u64,
     result: u64,
-}
-
-#[repr(C)]
-pub struct Query {
-    input: *const u8,
-    input_n: usize,
-    data: *const u8,
-    data_n: usize,
-    now_ns: i64,
-    budget: Budget,
 }
 
 /// Where a run stands after a step.
@@ -146,7 +137,11 @@ impl Run {
 fn lengths(n: usize) -> PolicyLengthConfig {
     let n = NonZeroUsize::new(n.max(1)).unwrap_or(NonZeroUsize::MIN);
     let columns = u32::try_from(n.get()).ok().and_then(NonZeroU32::new);
-    PolicyLengthConfig { max_col: columns.unwrap_or(NonZeroU32::MAX), max_file_bytes: n, max_lines: n }
+    PolicyLengthConfig {
+        max_col: columns.unwrap_or(NonZeroU32::MAX),
+        max_file_bytes: n,
+        max_lines: n,
+    }
 }
 
 fn body(engine: &mut Engine, entry: &str, lookups: bool) -> Body {
@@ -170,6 +165,8 @@ fn body(engine: &mut Engine, entry: &str, lookups: bool) -> Body {
 }
 
 fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Failure> {
+    static LIMIT: Once = Once::new();
+    LIMIT.call_once(|| regorus::set_global_memory_limit(Some(MEMORY)));
     if let Some(at) = cost::too_much(text.as_bytes()) {
         let (line, column) = crate::toml::place(text.as_bytes(), at);
         return Err(Failure { rc: COMPILE, line, column, text: "nested too deeply".into() });
@@ -177,9 +174,7 @@ fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Fa
     let mut engine = Engine::new();
     engine.set_policy_length_config(lengths(text.len()));
     engine.set_gather_prints(true);
-    engine
-        .add_policy(FILE.into(), text.into())
-        .map_err(|e| Failure::of_engine(COMPILE, &e))?;
+    engine.add_policy(FILE.into(), text.into()).map_err(|e| Failure::of_engine(COMPILE, &e))?;
     let entries = entries
         .into_iter()
         .map(|e| {
@@ -191,7 +186,10 @@ fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Fa
 }
 
 /// Runs `f` on a thread with a stack of its own size; a panic comes back as a failure.
-fn on_stack<T: Send>(size: usize, f: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+fn on_stack<T: Send>(
+    size: usize,
+    f: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
     std::thread::scope(|s| {
         std::thread::Builder::new()
             .stack_size(size)
@@ -200,182 +198,6 @@ fn on_stack<T: Send>(size: usize, f: impl FnOnce() -> Result<T, Failure> + Send)
             .join()
             .unwrap_or_else(|_| Err(Failure::plain(PANIC, "the policy engine failed")))
     })
-}
-
-unsafe fn refuse(out: *mut Fault, f: Failure) -> i32 {
-    fill(out, f.line, f.column, &f.text);
-    f.rc
-}
-
-/// # Safety
-/// As vd_rust.h says.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_compile(
-    p: *const u8,
-    n: usize,
-    entries: *const *const c_char,
-    entries_n: usize,
-    lookups: i32,
-    ret: *mut *mut Rego,
-    out: *mut Fault,
-) -> i32 {
-    guard(|| {
-        let names = (0..entries_n)
-            .map(|i| CStr::from_ptr(*entries.add(i)).to_str().map(String::from))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| BAD_INPUT)?;
-        let bytes = slice(p, n);
-        let policy = std::str::from_utf8(bytes)
-            .map_err(|e| {
-                let (line, column) = crate::toml::place(bytes, e.valid_up_to());
-                Failure { rc: COMPILE, line, column, text: "not UTF-8".into() }
-            })
-            .and_then(|text| on_stack(STACK, || compile(text, names, lookups != 0)))
-            .map_err(|f| refuse(out, f))?;
-        *ret = Box::into_raw(Box::new(Rego(Arc::new(policy))));
-        Ok(())
-    })
-}
-
-/// # Safety
-/// `r` is null or comes from `vdr_rego_compile` and is freed once.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_free(r: *mut Rego) {
-    guard(|| {
-        if !r.is_null() {
-            /* syntax trees are freed by recursion */
-            let policy = Box::from_raw(r);
-            let _ = on_stack(STACK, || {
-                drop(policy);
-                Ok(())
-            });
-        }
-        Ok(())
-    });
-}
-
-/// # Safety
-/// As vd_rust.h says.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_entry(r: *const Rego, entry: usize, out: *mut Fault) -> i32 {
-    let mut state = -1;
-    guard(|| {
-        let policy: &Policy = &(*r).0;
-        state = match policy.entries.get(entry) {
-            None => return Err(BAD_INPUT),
-            Some((_, Body::Absent)) => 0,
-            Some((_, Body::Vm(..))) => 1,
-            Some((_, Body::Guarded(_) | Body::Interpreted)) => 2,
-            Some((_, Body::Broken(f))) => {
-                fill(out, f.line, f.column, &f.text);
-                3
-            }
-        };
-        Ok(())
-    });
-    state
-}
-
-fn document(bytes: &[u8], what: &str) -> Result<Value, Failure> {
-    if bytes.is_empty() {
-        return Ok(Value::new_object());
-    }
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|s| Value::from_json_str(s).ok())
-        .ok_or_else(|| Failure::plain(BAD_INPUT, &format!("the {what} document is not JSON")))
-}
-
-unsafe fn start(r: &Rego, entry: usize, q: &Query) -> Result<(Run, Step), Failure> {
-    let input = document(slice(q.input, q.input_n), "input")?;
-    let data = document(slice(q.data, q.data_n), "data")?;
-    let max_result = usize::try_from(q.budget.result).unwrap_or(usize::MAX);
-    let (name, vm, trust_vm) = match r.0.entries.get(entry) {
-        Some((name, Body::Vm(p, loops))) => (name, Some(p), loops.iter().all(|l| l.is_fit(&input, &data))),
-        Some((name, Body::Guarded(p))) => (name, Some(p), false),
-        Some((name, Body::Interpreted)) => (name, None, false),
-        Some((_, Body::Broken(f))) => return Err(f.clone()),
-        Some((_, Body::Absent)) | None => return Err(Failure::plain(BAD_INPUT, "no such rule")),
-    };
-    let vm = match vm {
-        Some(p) => Some(Box::new(vm::Run::new(p.clone(), input.clone(), data.clone(), q.now_ns, &q.budget)?)),
-        None => None,
-    };
-    let interp = interp::Run::new(r.0.clone(), name, input, data, q.now_ns, &q.budget);
-    let mut run = Run { vm, interp, trust_vm, asked: String::new(), max_result };
-    let step = run.begin()?;
-    Ok((run, step))
-}
-
-/// Tells C where the run stands: 0 value (its JSON), 1 undefined, 2 lookup (the name).
-unsafe fn report(step: Step, max: usize, ret_step: *mut i32, ret: *mut Bytes) -> Result<(), Failure> {
-    let (code, text) = match step {
-        Step::Value(v) => {
-            let text = json::write(&v, max).ok_or_else(|| {
-                Failure::plain(BUDGET, "the result is too large or nested too deeply")
-            })?;
-            (0, text)
-        }
-        Step::Undefined => (1, String::new()),
-        Step::Lookup(name) => (2, name),
-    };
-    *ret_step = code;
-    *ret = if text.is_empty() { Bytes::none() } else { Bytes::of(text.into_bytes()) };
-    Ok(())
-}
-
-/// # Safety
-/// As vd_rust.h says.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_start(
-    r: *const Rego,
-    entry: usize,
-    q: *const Query,
-    ret: *mut *mut Run,
-    ret_step: *mut i32,
-    ret_bytes: *mut Bytes,
-    out: *mut Fault,
-) -> i32 {
-    guard(|| {
-        let (run, step) = start(&*r, entry, &*q).map_err(|f| refuse(out, f))?;
-        report(step, run.max_result, ret_step, ret_bytes).map_err(|f| refuse(out, f))?;
-        *ret = Box::into_raw(Box::new(run));
-        Ok(())
-    })
-}
-
-/// # Safety
-/// As vd_rust.h says.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_resume(
-    run: *mut Run,
-    answer: *const u8,
-    n: usize,
-    ret_step: *mut i32,
-    ret_bytes: *mut Bytes,
-    out: *mut Fault,
-) -> i32 {
-    guard(|| {
-        let run = &mut *run;
-        let bytes = slice(answer, n);
-        let value = if bytes.is_empty() { Ok(Value::Null) } else { document(bytes, "answer") };
-        let step = value
-            .and_then(|v| run.answer(v))
-            .map_err(|f| refuse(out, f))?;
-        report(step, run.max_result, ret_step, ret_bytes).map_err(|f| refuse(out, f))
-    })
-}
-
-/// # Safety
-/// `run` is null or comes from `vdr_rego_start` and is ended once.
-#[no_mangle]
-pub unsafe extern "C" fn vdr_rego_end(run: *mut Run) {
-    guard(|| {
-        if !run.is_null() {
-            drop(Box::from_raw(run));
-        }
-        Ok(())
-    });
 }
 
 const _: () = {

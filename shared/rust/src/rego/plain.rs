@@ -26,15 +26,21 @@ fn instruction(i: &Instruction) -> bool {
     use Instruction::*;
     match i {
         ComprehensionYield { key_reg, .. } => key_reg.is_none(),
-        Load { .. } | LoadTrue { .. } | LoadFalse { .. } | LoadNull { .. } | LoadBool { .. } => true,
+        Load { .. } | LoadTrue { .. } | LoadFalse { .. } | LoadNull { .. } | LoadBool { .. } => {
+            true
+        }
         LoadData { .. } | LoadInput { .. } | Move { .. } => true,
         Eq { .. } | Ne { .. } | Lt { .. } | Le { .. } | Gt { .. } | Ge { .. } | Not { .. } => true,
         Index { .. } | IndexLiteral { .. } | ChainedIndex { .. } | Contains { .. } => true,
-        ObjectCreate { .. } | ArrayNew { .. } | ArrayPushDefined { .. } | ArrayCreate { .. } => true,
+        ObjectCreate { .. } | ArrayNew { .. } | ArrayPushDefined { .. } | ArrayCreate { .. } => {
+            true
+        }
         SetNew { .. } | SetAdd { .. } | SetCreate { .. } => true,
         Guard { .. } | LoopStart { .. } | LoopNext { .. } => true,
         CallRule { .. } | RuleInit { .. } | RuleReturn {} | Return { .. } => true,
-        ComprehensionBegin { .. } | ComprehensionEnd {} | AnyOfNext { .. } | HostAwait { .. } => true,
+        ComprehensionBegin { .. } | ComprehensionEnd {} | AnyOfNext { .. } | HostAwait { .. } => {
+            true
+        }
         _ => false,
     }
 }
@@ -110,12 +116,16 @@ fn one_value(p: &Program, r: &RuleInfo, pc: usize) -> bool {
     let mut literal = [false; 256];
     for i in body(p, pc) {
         match i {
-            Instruction::Load { dest, .. } | Instruction::LoadBool { dest, .. } => literal[usize::from(*dest)] = true,
-            Instruction::LoadTrue { dest } | Instruction::LoadFalse { dest } => literal[usize::from(*dest)] = true,
-            Instruction::Move { dest, src } => {
-                if *dest == r.result_reg && !literal[usize::from(*src)] {
-                    return false;
-                }
+            Instruction::Load { dest, .. } | Instruction::LoadBool { dest, .. } => {
+                literal[usize::from(*dest)] = true
+            }
+            Instruction::LoadTrue { dest } | Instruction::LoadFalse { dest } => {
+                literal[usize::from(*dest)] = true
+            }
+            Instruction::Move { dest, src }
+                if *dest == r.result_reg && !literal[usize::from(*src)] =>
+            {
+                return false;
             }
             _ => {}
         }
@@ -138,7 +148,10 @@ fn definitions_agree(p: &Program, index: usize, r: &RuleInfo) -> bool {
         && entry.default_literal_index.is_none()
         && body(p, entry.definitions[0][0] as usize).all(|i| {
             use Instruction::*;
-            matches!(i, RuleInit { .. } | CallRule { .. } | Load { .. } | ObjectCreate { .. } | Move { .. })
+            matches!(
+                i,
+                RuleInit { .. } | CallRule { .. } | Load { .. } | ObjectCreate { .. } | Move { .. }
+            )
         });
     let callers = p
         .instructions

@@ -49,7 +49,9 @@ impl Place {
             }
             here = next;
         }
-        here.iter().all(|v| matches!(v, Value::Array(_) | Value::Set(_) | Value::Object(_) | Value::Undefined))
+        here.iter().all(|v| {
+            matches!(v, Value::Array(_) | Value::Set(_) | Value::Object(_) | Value::Undefined)
+        })
     }
 }
 

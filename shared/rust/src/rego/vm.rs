@@ -32,14 +32,22 @@ enum Asked {
 }
 
 impl Run {
-    pub fn new(program: Arc<Program>, input: Value, data: Value, now_ns: i64, b: &Budget) -> std::result::Result<Run, Failure> {
+    pub fn new(
+        program: Arc<Program>,
+        input: Value,
+        data: Value,
+        now_ns: i64,
+        b: &Budget,
+    ) -> std::result::Result<Run, Failure> {
         let mut vm = RegoVM::new();
         vm.set_execution_mode(ExecutionMode::Suspendable);
         /* comparisons of different types as the interpreter makes them; built-ins are its business */
         vm.set_strict_builtin_errors(false);
         vm.set_max_instructions(usize::try_from(b.instructions).unwrap_or(usize::MAX));
         vm.set_execution_timer_config(Some(timer(Duration::from_millis(b.milliseconds), TICK)));
-        vm.set_memory_budget_config(NonZeroU64::new(b.memory).map(|limit| MemoryBudgetConfig { limit }));
+        vm.set_memory_budget_config(
+            NonZeroU64::new(b.memory).map(|limit| MemoryBudgetConfig { limit }),
+        );
         vm.load_program(program.clone());
         vm.set_input(input);
         vm.set_data(data).map_err(|e| Failure::of_vm(&e, &program))?;
