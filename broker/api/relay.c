@@ -11,7 +11,7 @@
 
 enum {
     CALL_SECONDS = 40, /* agents give up at 50 */
-    ANSWER_BYTES = 256 * 1024,
+    ANSWER_BYTES = 262144,
     COOKIES = 8192,
     COOKIE_BYTES = 64 << 20,
     COOKIE_MAX = 4096,
@@ -107,7 +107,7 @@ bool brk_relay_token(struct brk_relay *r, vd_span cookie, int64_t now, vd_buf *r
 
 static void copy_member(vd_jw *w, vd_jv_iter m)
 {
-    VD_AUTO_BUF name = vd_buf_of(64 * 1024);
+    VD_AUTO_BUF name = vd_buf_of(65536);
     if (vd_jv_str(m.name, &name, NULL).code != VD_E_OK)
         w->out->bad = true;
     vd_jw_key_span(w, vd_buf_span(&name));

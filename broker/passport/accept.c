@@ -127,6 +127,8 @@ static vd_rc key_find(struct brk_trust *t, const struct vd_jws *jws,
         return vd_fail(err, VD_E_UNAVAILABLE, "the key set of %s could not be fetched yet",
                        row->issuer->name);
     VD_TRY(set_key(jws, row->keys, &jwk, err));
+    if (!jwk)
+        return vd_fail(err, VD_E_INTERNAL, "a key was found and is not there");
     if (jwk->has_alg && jwk->alg != alg)
         return vd_fail(err, VD_E_PASSPORT_KEY, "passport refused: its key is for another alg");
     *ret = vd_key_ref(jwk->key);

@@ -59,6 +59,8 @@ static vd_rc pair_read(struct query *q, vd_span pair, vd_err *err)
     q->name_n[q->n] = q->text.n - q->at[q->n];
     form_decode(vd_span_part(pair, eq + 1, pair.n), &q->text);
     q->value_n[q->n] = q->text.n - q->at[q->n] - q->name_n[q->n];
+    if (vd_span_find(vd_buf_span(&q->text), 0) < q->text.n)
+        return vd_fail(err, VD_E_BAD_TARGET, "the query has a NUL");
     for (size_t i = 0; i < q->n; i++)
         if (vd_span_eq(name_of(q, i), name_of(q, q->n)))
             return vd_fail(err, VD_E_BAD_TARGET, "a name is in the query twice");

@@ -666,6 +666,36 @@ class Test:
                                                                                     "extra-params": ""}), 503, "PluginInternalError")
         b.stop()
 
+    def toggled_policy(self):
+        """Policy deny and allow in turn under reading load: every release names an allowing version."""
+        b = self.broker("toggle", self.main_entry + "[limits]\nreleases_per_passport = 100000\n")
+        self.set_secret(b, "default/key/1", b"x")
+        token = self.signer.sign(claims(lib.TeeKey()))
+        stop, seen = threading.Event(), []
+
+        def read():
+            while not stop.is_set():
+                seen.append(lib.get_resource(b.guest, "default/key/1", token).status)
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for t in readers:
+            t.start()
+        end = time.time() + 4
+        while time.time() < end:
+            self.set_policy(b, ALLOW + "# %d\n" % time.time_ns())
+            self.set_policy(b, DENY + "# %d\n" % time.time_ns())
+        after = [lib.get_resource(b.guest, "default/key/1", token).status for _ in range(5)]
+        stop.set()
+        for t in readers:
+            t.join()
+        self.equal("denied at once after the last change", after, [403] * 5)
+        self.equal("only releases and denials", sorted(set(seen) - {503}), [200, 403])
+        allowing = {2 * i - 1 for i in range(1, 100000)}
+        used = [r["detail"]["policy_version"] for r in b.audit() if r.get("event") == "release"]
+        self.check("releases under load", len(used) > 5, str(len(used)))
+        self.check("every release was under an allowing policy", set(used) <= allowing, str(sorted(set(used) - allowing)[:5]))
+        b.stop()
+
     def lying_issuer(self):
         """A relay target that answers nonsense: nothing of it reaches a guest."""
         answers = {}
@@ -767,6 +797,7 @@ class Test:
         self.chains()
         self.limits()
         self.closed()
+        self.toggled_policy()
         self.lying_issuer()
         self.rotation()
         self.relayed()

@@ -18,9 +18,10 @@ static void claims(vd_span in, struct brk_issuer *issuer)
     };
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     VD_AUTO(brk_passport_unref) struct brk_passport *p = calloc(1, sizeof *p);
+    if (p)
+        p->refs = 1;
     if (!p || vd_json_parse(in, VD_JSON_LIMITS(65536), &doc, NULL).code != VD_E_OK)
         return;
-    p->refs = 1;
     p->issuer = brk_issuer_ref(issuer);
     (void)brk_claims_read(&cfg, vd_json_root(doc), p, NULL).code;
 }

@@ -119,6 +119,7 @@ static void data_document_is_trustees(void **state)
         { "k=1&%6b=2", NULL },
         { "k&k", NULL },
         { "%ff=1&%fe=2", NULL },
+        { "k=%00", NULL },
     };
     struct vd_resource_id id;
     assert_ok(vd_resource_id_parse(VD_LIT("r/t/a.b"), &id, NULL));
