@@ -186,12 +186,12 @@ static void slow_clients_do_not_lock_others_out(void **state)
     int64_t t = now_ms();
     VD_AUTO_BUF in = vd_buf_of(1 << 20);
     assert_int_equal(ask(s.port, VD_LIT(HELLO), &in).status, 200);
-    assert_true(now_ms() - t < 500);
+    assert_true(now_ms() - t < 3000);
     for (int i = 0; i < 20; i++) {
         VD_AUTO_BUF b = vd_buf_of(1 << 20);
         while (get_some(fd[i], &b, 4000) > 0)
             ;
-        assert_true(now_ms() - t < 5000);
+        assert_true(now_ms() - t < 9000);
         close(fd[i]);
     }
     stop(&s);

