@@ -5,7 +5,8 @@ target_compile_definitions(vd_flags INTERFACE _GNU_SOURCE VD_VERSION="${PROJECT_
                            VD_WITH_SAMPLE=$<BOOL:${VD_WITH_SAMPLE}>)
 target_compile_options(vd_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-  -Wpointer-arith -Wcast-qual -Wswitch-enum -fno-omit-frame-pointer)
+  -Wpointer-arith -Wcast-qual -Wswitch-enum -fno-omit-frame-pointer
+  -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(VD_WERROR)
   target_compile_options(vd_flags INTERFACE -Werror)
 endif()

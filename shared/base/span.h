@@ -90,14 +90,14 @@ static inline size_t vd_rd_left(const vd_rd *r)
 
 static inline vd_span vd_rd_take(vd_rd *r, size_t n)
 {
-    if (r->bad || n > vd_rd_left(r)) {
+    if (r->bad || n > vd_rd_left(r) || (n > 0 && !r->in.p)) {
         if (!r->bad) {
             r->bad = true;
             r->bad_at = r->at;
         }
         return VD_SPAN_NONE;
     }
-    vd_span s = { r->in.p ? r->in.p + r->at : NULL, n };
+    vd_span s = { n > 0 ? r->in.p + r->at : NULL, n };
     r->at += n;
     return s;
 }

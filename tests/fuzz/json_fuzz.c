@@ -1,5 +1,5 @@
-/* Targets vd_json_parse, the readers, vd_json_canonical and vd_json_compact: what is accepted must come
- * back the same from its own canonical and compact form. */
+/* Targets vd_json_parse, the readers, vd_json_canonical and vd_json_compact: what is accepted must
+ * come back the same from its own canonical and compact form. */
 #include <stdlib.h>
 
 #include "shared/codec/json.h"
