@@ -83,7 +83,7 @@ class Pair:
         kind = name.split('-')[0]
         inject = kind in ('open', 'res', 'hdrjwk', 'as')  # recorded with every administrator allowed
         self.inject = {'Authorization': 'Bearer ' + shortened(fixed, fixed.value['admin-token'])} if inject else {}
-        mode = 'mode = "deny"\n' if name == 'deny' else 'max_token_life = 86400\n'
+        mode = 'mode = "deny"\n' if kind == 'deny' else 'max_token_life = 86400\n'
         signer = '' if name == 'as' or kind == 'hdrjwk' else 'cert_file = "%s"\n' % fixed.path('token-chain.pem')
         key = os.path.join(folder, 'passport.key')
         os.makedirs(folder, exist_ok=True)
@@ -111,7 +111,7 @@ class Pair:
             trust += 'jwks_file = "%s"\n' % fixed.path('token-jwks.json')
         else:
             trust += 'ca_file = "%s"\nleaf_name = "wire-test-signer"\n' % fixed.path('ca-cert.pem')
-        relay = '' if kind == 'res' else '[relay]\ntrusted_issuer = "recorded"\nissuer_url = "%s"\n%s' % (
+        relay = '' if kind == 'res' or name.endswith('-passport') else '[relay]\ntrusted_issuer = "recorded"\nissuer_url = "%s"\n%s' % (
             self.issuer.guest, 'ca_file = "%s"\n' % tls[0] if tls else '')
         broker_toml = '%s%s[accept]\naudience = ["broker"]\n[release]\ndenial_status = %d\nallow_rsa1_5 = true\n%s' % (
             trust, relay, denial, self.admin(kind, 'broker'))
