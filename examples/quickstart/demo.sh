@@ -70,7 +70,9 @@ good "the same with --set tee.snp.allow_v2=true: accepted"
 
 title "2  A guest attests at the issuer and fetches a secret from the broker"
 "$BIN/vidimus" admin keygen --quiet --out "$DIR/admin.key"
-PKI_ROOTS=$("$BIN/simsnp" pki --pki "$DIR/pki" --line Milan)
+# The simulated platform's RSA-4096 keys take seconds to make: a later demo finds them here.
+PKI=$ROOT/build/demo-pki
+PKI_ROOTS=$("$BIN/simsnp" pki --pki "$PKI" --line Milan)
 common() { # program
     cat <<TOML
 [guest]
@@ -159,7 +161,7 @@ export VIDIMUS_ISSUER_URL=$ISSUER_URL VIDIMUS_BROKER_URL=$BROKER_URL \
 V="$BIN/vidimus"
 MEASUREMENT=$(printf 'a5%.0s' $(seq 48))
 OTHER=$(printf 'b6%.0s' $(seq 48))
-GUEST="$BIN/simsnp attest --pki $DIR/pki --measurement $MEASUREMENT"
+GUEST="$BIN/simsnp attest --pki $PKI --measurement $MEASUREMENT"
 "$V" policy put --quiet --server issuer default_cpu examples/quickstart/issuer-policy.rego >/dev/null
 "$V" refvalue put --quiet snp_launch_measurement "[\"$MEASUREMENT\"]" >/dev/null
 good "attestation owner: policy default_cpu and the expected launch measurement are set"
@@ -178,7 +180,7 @@ env -u VIDIMUS_ISSUER_URL "$V" get --quiet demo/model/key --tee snp --attester "
 good "a guest that knows only the broker's URL gets it too, through the relay"
 
 title "3  What must be refused, and how the owner sees why"
-"$V" attest --quiet --tee snp --attester "$BIN/simsnp attest --pki $DIR/pki --measurement $OTHER" --key "$DIR/other.key" --out "$DIR/other.passport"
+"$V" attest --quiet --tee snp --attester "$BIN/simsnp attest --pki $PKI --measurement $OTHER" --key "$DIR/other.key" --out "$DIR/other.passport"
 if "$V" get --quiet demo/model/key --passport "$DIR/other.passport" --key "$DIR/other.key" 2>"$DIR/denied"; then
     fail "a changed measurement got the secret"
 fi
@@ -228,9 +230,16 @@ ISSUER_ADMIN_TOKEN_FILE=$DIR/issuer.token
 BROKER_ADMIN_TOKEN_FILE=$DIR/broker.token
 ISSUER_PID=$ISSUER_PID
 BROKER_PID=$BROKER_PID
+VIDIMUS_ISSUER_URL=$ISSUER_URL
+VIDIMUS_BROKER_URL=$BROKER_URL
+VIDIMUS_ISSUER_ADMIN_URL=$ISSUER_ADMIN_URL
+VIDIMUS_BROKER_ADMIN_URL=$BROKER_ADMIN_URL
+VIDIMUS_ISSUER_ADMIN_TOKEN_FILE=$DIR/issuer.token
+VIDIMUS_BROKER_ADMIN_TOKEN_FILE=$DIR/broker.token
 TEXT
     cp "$DIR/environment" "$LAST"
     KEEP=done
     disown -a
+    note "for the command line: set -a; . $DIR/environment; set +a; build/release/bin/vidimus status --server broker"
     echo "environment: $DIR/environment"
 fi
