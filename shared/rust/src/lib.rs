@@ -66,6 +66,14 @@ pub fn guard(f: impl FnOnce() -> Result<(), i32>) -> i32 {
     }
 }
 
+/// Runs `f` on a thread with a stack of its own size: callers may have small ones, parsers recurse.
+pub fn on_stack<T: Send>(size: usize, f: impl FnOnce() -> T + Send) -> Result<T, i32> {
+    std::thread::scope(|s| {
+        let thread = std::thread::Builder::new().stack_size(size).spawn_scoped(s, f);
+        thread.map_err(|_| NOMEM)?.join().map_err(|_| PANIC)
+    })
+}
+
 /// Borrowed input; a null pointer is the empty slice whatever the length says.
 ///
 /// # Safety

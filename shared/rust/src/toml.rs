@@ -2,12 +2,16 @@
 //! nan have no JSON form and are refused.
 
 use crate::fault::{fill, Fault};
-use crate::{guard, slice, Bytes, BAD_INPUT, TOO_LARGE};
+use crate::{guard, on_stack, slice, Bytes, BAD_INPUT, TOO_LARGE};
 use std::fmt::Write;
 use toml_edit::{ImDocument, Item, TableLike, Value};
 
 /// Nesting that is converted; the parser's own limit counts arrays and dotted keys apart.
 const DEPTH: usize = 64;
+/// The parser takes some 2 KiB of stack for each bracket that is open. A text with more brackets than
+/// this is read on a stack of its own, for callers whose stack is small.
+const BRACKETS: usize = 12;
+const STACK: usize = 4 << 20;
 
 struct Refusal {
     rc: i32,
@@ -209,7 +213,13 @@ pub unsafe extern "C" fn vdr_toml_to_json(
 ) -> i32 {
     guard(|| {
         let bytes = slice(p, n);
-        let (json, lines) = convert(bytes, max_out).map_err(|r| {
+        let brackets = bytes.iter().filter(|b| matches!(b, b'[' | b'{')).count();
+        let done = if brackets > BRACKETS {
+            on_stack(STACK, || convert(bytes, max_out))?
+        } else {
+            convert(bytes, max_out)
+        };
+        let (json, lines) = done.map_err(|r| {
             let (line, column) = place(bytes, r.at);
             fill(fault, line, column, &r.text);
             r.rc

@@ -10,6 +10,11 @@ use regorus::Value;
 use std::ffi::{c_char, CStr};
 use std::sync::Arc;
 
+extern "C" {
+    /// The engine's allocator: gives back what parsing used and freed.
+    fn mi_collect(force: bool);
+}
+
 /// Runs hold the policy too, so it may be freed while one is running.
 pub struct Rego(Arc<Policy>);
 
@@ -51,7 +56,13 @@ pub unsafe extern "C" fn vdr_rego_compile(
                 let (line, column) = crate::toml::place(bytes, e.valid_up_to());
                 Failure { rc: COMPILE, line, column, text: "not UTF-8".into() }
             })
-            .and_then(|text| on_stack(STACK, || compile(text, names, lookups != 0)))
+            .and_then(|text| {
+                on_stack(STACK, || {
+                    let policy = compile(text, names, lookups != 0);
+                    mi_collect(true);
+                    policy
+                })
+            })
             .map_err(|f| refuse(out, f))?;
         *ret = Box::into_raw(Box::new(Rego(Arc::new(policy))));
         Ok(())

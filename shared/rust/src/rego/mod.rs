@@ -16,7 +16,6 @@ mod shape;
 mod tests;
 mod vm;
 
-use crate::{NOMEM, PANIC};
 use fault::Failure;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
@@ -190,14 +189,8 @@ fn on_stack<T: Send>(
     size: usize,
     f: impl FnOnce() -> Result<T, Failure> + Send,
 ) -> Result<T, Failure> {
-    std::thread::scope(|s| {
-        std::thread::Builder::new()
-            .stack_size(size)
-            .spawn_scoped(s, f)
-            .map_err(|_| Failure::plain(NOMEM, "no thread for the policy"))?
-            .join()
-            .unwrap_or_else(|_| Err(Failure::plain(PANIC, "the policy engine failed")))
-    })
+    crate::on_stack(size, f)
+        .unwrap_or_else(|rc| Err(Failure::plain(rc, "the policy engine failed")))
 }
 
 const _: () = {

@@ -2,7 +2,7 @@
 //! interpreter gives the same.
 
 use super::*;
-use crate::guard;
+use crate::{guard, PANIC};
 use std::path::PathBuf;
 
 const BUDGET_OF_TESTS: Budget =
