@@ -106,7 +106,8 @@ class Pair:
                  'tees = ["*"]\nrepositories = ["*"]\naccept_simulated = true\naccept_freshness = ["issuer-nonce"]\n'
                  'max_lifetime = 400000000\nassume_freshness = "issuer-nonce"\n')
         if kind == 'hdrjwk':
-            trust += 'jwks_url = "%s/.well-known/jwks.json"\n' % self.issuer.guest
+            trust += 'jwks_url = "%s/.well-known/jwks.json"\n%s' % (
+                self.issuer.guest, 'jwks_url_ca = "%s"\n' % tls[0] if tls else '')
         elif name == 'multi-jwks':
             trust += 'jwks_file = "%s"\n' % fixed.path('token-jwks.json')
         else:
