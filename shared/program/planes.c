@@ -156,10 +156,25 @@ static struct vd_plane_cfg plane_cfg(const struct vd_server *s, const char *plan
     };
 }
 
+static vd_rc fit_connections(struct vd_server *s, vd_err *err)
+{
+    s->guest_limits = *s->limits;
+    VD_TRY(vd_descriptors_for(s->limits->connections, &s->guest_limits.connections, err));
+    if (s->guest_limits.connections < s->limits->connections)
+        vd_log_msg(s->log, VD_LOG_WARN, "program",
+                   "the system's limit of open files allows %llu guest connections, "
+                   "limits.connections asks for %llu: raise it (ulimit -Hn, LimitNOFILE)",
+                   (unsigned long long)s->guest_limits.connections,
+                   (unsigned long long)s->limits->connections);
+    return VD_OK;
+}
+
 vd_rc vd_planes_start(struct vd_server *s, const struct vd_tables *t, vd_err *err)
 {
     const struct vd_plane_cfg admin = plane_cfg(s, "admin", &t->admin_router);
-    const struct vd_plane_cfg guest = plane_cfg(s, "guest", &t->guest_router);
+    struct vd_plane_cfg guest = plane_cfg(s, "guest", &t->guest_router);
+    VD_TRY(fit_connections(s, err));
+    guest.limits = &s->guest_limits;
     vd_rc_ rc = vd_admin_start(&admin, &s->admin, err);
     if (rc.code != VD_E_OK) {
         vd_context(err, "admin plane");

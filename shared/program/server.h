@@ -25,6 +25,7 @@ struct vd_server {
     const char *program; /* "issuer" or "broker" */
     const struct vd_config *config;
     const struct vd_limits *limits;
+    struct vd_limits guest_limits; /* the same, connections within the descriptors there are */
     struct vd_log *log;
     struct vd_clock clock;
     vd_secret root; /* root key */

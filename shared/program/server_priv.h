@@ -31,6 +31,12 @@ void vd_state_paths_done(struct vd_state_paths *s);
 /* One process for each store: flock on "<store>.lock". VD_E_CONFIG tells who has it. */
 vd_rc vd_lock_take(const char *store, const char *name, int *ret_fd, vd_err *err);
 
+/* Descriptors for everything but guests: store, audit, admin plane, fetches, workers. */
+enum { VD_DESCRIPTORS_KEPT = 256 };
+/* Raises the soft limit of open files for so many connections; *ret_connections is how many it
+ * allows (fewer where the hard limit is lower). VD_E_CONFIG when there is hardly any. */
+vd_rc vd_descriptors_for(uint64_t connections, uint64_t *ret_connections, vd_err *err);
+
 /* Both route tables of a running server: what the configuration serves. */
 struct vd_tables {
     struct vd_route *guest;
