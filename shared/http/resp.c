@@ -110,15 +110,13 @@ enum vd_shape vd_req_shape(const struct vd_req *req)
 {
     if (req && req->route)
         return req->route->shape;
-    /* The head parser fails before there is a path: then the raw target decides. */
+    /* The head parser fails before there is a path: then the raw target decides, else the plane. */
     vd_span path = req ? (req->path.n ? req->path : req->target) : VD_SPAN_NONE;
     if (vd_span_starts(path, VD_LIT("/kbs")) || vd_span_starts(path, VD_LIT("//kbs")))
         return VD_SHAPE_KBS;
     if (vd_span_starts(path, VD_LIT("/api/v1")))
         return VD_SHAPE_NATIVE;
-    if (path.n == 0)
-        return req && req->admin_plane ? VD_SHAPE_NATIVE : VD_SHAPE_KBS;
-    return VD_SHAPE_TEXT;
+    return req && req->admin_plane ? VD_SHAPE_NATIVE : VD_SHAPE_KBS;
 }
 
 static void native_body(struct vd_resp *resp, const struct vd_req *req, const vd_err *err,

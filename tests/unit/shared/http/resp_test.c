@@ -188,7 +188,8 @@ static void the_shape_without_a_route_follows_the_path(void **state)
     } rows[] = {
         { "/kbs/v0/x", false, VD_SHAPE_KBS }, { "/kbs/v0/x", true, VD_SHAPE_KBS },
         { "//kbs/v0", false, VD_SHAPE_KBS },  { "/api/v1/x", true, VD_SHAPE_NATIVE },
-        { "/x", false, VD_SHAPE_TEXT },       { "", false, VD_SHAPE_KBS },
+        { "/x", false, VD_SHAPE_KBS },        { "/x", true, VD_SHAPE_NATIVE },
+        { "kbs:80", false, VD_SHAPE_KBS },    { "", false, VD_SHAPE_KBS },
         { "", true, VD_SHAPE_NATIVE },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
