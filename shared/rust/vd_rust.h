@@ -89,7 +89,7 @@ enum vdr_rego_entry {
 };
 struct vdr_rego_budget {
     uint64_t instructions; /* VM */
-    uint64_t milliseconds; /* the host's answers not counted */
+    uint64_t milliseconds; /* the host's answers not counted; 300 at most when interpreted */
     uint64_t memory;       /* VM: bytes requested in all */
     uint64_t result;       /* bytes of JSON */
 };

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Address space, not memory: rules and functions call one another on this stack until time is up.
 const STACK: usize = 1 << 30;
+/// Recursion fills the stack at some 1.2 GiB a second of processor time, so time must be up before.
+const LONGEST: Duration = Duration::from_millis(300);
 /// Names that one evaluation may ask for; restarts are quadratic in them.
 const LOOKUPS: usize = 1024;
 
@@ -65,7 +67,7 @@ impl Run {
             data,
             now: Value::from(now_ns),
             answers: Arc::default(),
-            left: Duration::from_millis(b.milliseconds),
+            left: Duration::from_millis(b.milliseconds).min(LONGEST),
         }
     }
 

@@ -397,6 +397,7 @@ struct worker {
     const struct vd_policy *interpreted;
     unsigned n;
     bool ok;
+    vd_err err;
 };
 
 static void *work(void *arg)
@@ -410,9 +411,13 @@ static void *work(void *arg)
         struct vd_policy_query q = test_query(vd_span_str(input), NULL);
         q.data = vd_span_str(input);
         vd_code want = yes ? VD_E_OK : VD_E_POLICY_DENY;
-        w->ok = w->ok && vd_policy_allows(w->vm, &q, NULL).code == want;
-        if (i % 10 == 0)
-            w->ok = w->ok && vd_policy_allows(w->interpreted, &q, NULL).code == want;
+        vd_code got = vd_policy_allows(w->vm, &q, &w->err).code;
+        /* its time is that of the wall, and a busy machine may use it up */
+        if (got == want && i % 10 == 0)
+            got = vd_policy_allows(w->interpreted, &q, &w->err).code;
+        w->ok = w->ok && (got == want || (i % 10 == 0 && got == VD_E_POLICY_BUDGET));
+        if (w->ok)
+            vd_err_clear(&w->err);
     }
     return NULL;
 }
@@ -431,12 +436,13 @@ static void many_threads_evaluate_one_policy(void **state)
     pthread_t t[THREADS];
     struct worker w[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
-        w[i] = (struct worker){ vm, interpreted, i, false };
+        w[i] = (struct worker){ .vm = vm, .interpreted = interpreted, .n = i };
         assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(t[i], NULL), 0);
-        assert_true(w[i].ok);
+        if (!w[i].ok)
+            fail_msg("thread %u: %s", i, w[i].err.msg);
     }
     vd_policy_unref(vm);
     vd_policy_unref(interpreted);
