@@ -75,8 +75,10 @@ vd_rc vd_jws_parse(vd_span token, size_t max, struct vd_jws **ret, vd_err *err)
     size_t dot1 = vd_span_find(token, '.');
     vd_span rest = vd_span_part(token, dot1 + 1, token.n);
     size_t dot2 = vd_span_find(rest, '.');
-    /* A third dot is no base64url character: the decoder of the signature refuses it. */
-    if (dot1 == 0 || dot1 == token.n || dot2 == rest.n || dot2 + 1 == rest.n)
+    vd_span last = vd_span_part(rest, dot2 + 1, rest.n);
+    /* The dots are counted before anything is allocated: a token of dots costs a look at three. */
+    if (dot1 == 0 || dot1 == token.n || dot2 == rest.n || last.n == 0 ||
+        vd_span_find(last, '.') < last.n)
         return vd_fail(err, VD_E_SYNTAX, "token is not header.payload.signature");
 
     VD_AUTO(vd_jws_free) struct vd_jws *j = calloc(1, sizeof *j);
@@ -87,8 +89,7 @@ vd_rc vd_jws_parse(vd_span token, size_t max, struct vd_jws **ret, vd_err *err)
     j->header_text = vd_buf_of(token.n);
     j->payload = vd_buf_of(token.n);
     j->signature = vd_buf_of(token.n);
-    /* The signature first: it is short, and a token of nothing but dots ends here. */
-    VD_TRY(vd_b64_decode(vd_span_part(rest, dot2 + 1, rest.n), VD_B64_URL, &j->signature, err));
+    VD_TRY(vd_b64_decode(last, VD_B64_URL, &j->signature, err)); /* first: it is short */
     VD_TRY(vd_b64_decode(vd_span_part(token, 0, dot1), VD_B64_URL, &j->header_text, err));
     VD_TRY(read_header(j, err));
     VD_TRY(vd_b64_decode(vd_span_part(rest, 0, dot2), VD_B64_URL, &j->payload, err));
