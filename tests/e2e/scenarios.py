@@ -318,25 +318,32 @@ def stored_evidence(stage):
         stage.run.equal("38: it opens no secret", a.status, 401)
 
 
+def all_over(run, bin_folder, tls, cert):
+    before = run.passed
+    deny = Stage(run, bin_folder, tls, mode='mode = "deny"\n')
+    for denial in (403, 401):
+        stage = Stage(run, bin_folder, tls, denial)
+        if denial == 403:
+            administrators(stage, deny)
+        releases(stage, native=False)
+        releases(stage, native=True)
+        if denial == 403:
+            failing_policies(stage)
+            stored_evidence(stage)
+    for broker_tls in (None, cert):
+        passport(run, bin_folder, tls, broker_tls)
+    print("scenarios 1 to 22, 24, 38 over %s: %d checks" % ("HTTPS" if tls else "HTTP", run.passed - before), flush=True)
+
+
 def main():
     bin_folder = lib.bin_dir()
     run = lib.Run("scenarios")
     cert = lib.make_tls(run.folder())
-    for tls in (None, cert):
-        before = run.passed
-        deny = Stage(run, bin_folder, tls, mode='mode = "deny"\n')
-        for denial in (403, 401):
-            stage = Stage(run, bin_folder, tls, denial)
-            if denial == 403:
-                administrators(stage, deny)
-            releases(stage, native=False)
-            releases(stage, native=True)
-            if denial == 403:
-                failing_policies(stage)
-                stored_evidence(stage)
-        for broker_tls in (None, cert):
-            passport(run, bin_folder, tls, broker_tls)
-        print("scenarios 1 to 22, 24, 38 over %s: %d checks" % ("HTTPS" if tls else "HTTP", run.passed - before), flush=True)
+    try:
+        for tls in (None, cert):
+            all_over(run, bin_folder, tls, cert)
+    except Exception as failure:  # the servers must end whatever happens
+        run.check("no scenario breaks off", False, repr(failure))
     run.finish()
 
 

@@ -710,6 +710,10 @@ def before(entry, pair, cafile, flow):
         flow.begun = time.time()
     elif entry['id'] == 'expired-session/attest':
         time.sleep(max(0, flow.begun + 11.1 - time.time()))
+    elif entry['id'] == 'report-data-base64url/attest':  # a digest whose two base64 forms differ, as the recorded one's did
+        while not re.search('[-_]', flow.body(entry['request']['body']).split('"report_data":"')[1][:64]):
+            session = lib.kbs_auth(pair.issuer.guest, cafile=cafile)
+            flow.value.update(nonce=session.nonce, session=session.cookie.split('=', 1)[1])
     elif entry['id'] in ('restart/attest', 'restart/get'):
         pair.restart()
     elif entry['id'] == 'S22/secret':  # the default policy again, after those of S13 to S18
@@ -786,8 +790,8 @@ class Replay:
             for entry in entries:
                 if fnmatch.fnmatchcase(entry['id'], self.only):
                     self.one(entry, entry.get('flow') not in by_cookie)
-        except (OSError, RuntimeError, AssertionError) as failure:  # a server that is not there is a failed check
-            complete = self.run.check('the servers start', False, str(failure))
+        except Exception as failure:  # a server that is not there, or a mistake here: a failed check, and the servers end
+            complete = self.run.check('the whole file is replayed', False, repr(failure))
         finally:
             if complete:
                 for glob, reason in self.listed.unused(self.name):
