@@ -25,13 +25,42 @@ static const struct vd_setting own[] = {
     { .key = "passport.key_file",
       .type = VD_SET_PATH,
       .def = "/var/lib/vidimus/issuer/passport.key",
-      .help = "PEM file with the private key that signs passports; `init` makes it. It must not be "
-              "the key of "
-              "an administrator." },
+      .help = "PEM file with a private key that signs passports. It is taken into the store once, "
+              "sealed, and is the active key from then on; another file is taken in at the next "
+              "start, and the keys before it retire. If the setting is written, `init` makes the "
+              "file; else `init` makes a key in the store. It must not be the key of an "
+              "administrator." },
     { .key = "passport.cert_file",
       .type = VD_SET_PATH,
-      .help = "PEM file with a certificate chain for that key, leaf first. It goes into passports "
-              "as x5c." },
+      .help =
+          "PEM file with a certificate chain for that key, leaf first. It goes into passports "
+          "as x5c. While it is set, keys are not rotated: a new key would have no certificate." },
+    { .key = "passport.publish_before",
+      .type = VD_SET_U64,
+      .def = "600",
+      .min = 0,
+      .max = 86400,
+      .help = "Seconds for which a new key is published before it signs: longer than brokers keep "
+              "the key set." },
+    { .key = "passport.rotate_every",
+      .type = VD_SET_U64,
+      .def = "0",
+      .min = 0,
+      .max = 315360000,
+      .help = "Seconds for which a key signs before the next one takes over by itself. 0: only by "
+              "command (vidimus key rotate)." },
+    { .key = "passport.jwks_max_age",
+      .type = VD_SET_U64,
+      .def = "300",
+      .min = 1,
+      .max = 3600,
+      .help = "Seconds for which brokers may keep the key set (Cache-Control). A key that no "
+              "longer signs stays published for the life of its passports, limits.leeway and this "
+              "long." },
+    { .key = "revocation.key_file",
+      .type = VD_SET_PATH,
+      .help = "PEM file with the private key that signs revocation statements; `init` makes it. "
+              "Unset: the store keeps the key, sealed. It signs nothing else." },
     { .key = "passport.event_logs",
       .type = VD_SET_BOOL,
       .def = "false",

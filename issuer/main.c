@@ -13,32 +13,25 @@ static const struct vd_verb verbs[] = {
       iss_verify_verb },
 };
 
-static const char *const state_keys[] = { "passport.key_file", NULL };
-
-static struct iss_signer_cfg signer_cfg(const struct vd_config *c)
-{
-    return (struct iss_signer_cfg){
-        .alg = vd_config_str(c, "passport.alg"),
-        .key_file = vd_config_str(c, "passport.key_file"),
-        .cert_file = vd_config_str(c, "passport.cert_file"),
-    };
-}
+static const char *const state_keys[] = { "passport.key_file", "revocation.key_file", NULL };
 
 /* Roots, directories and names of sources: what the drivers and the collateral would refuse. */
 static vd_rc check_app(const struct vd_config *c, vd_err *err)
 {
+    uint64_t every = vd_config_u64(c, "passport.rotate_every");
+    if (every && every <= vd_config_u64(c, "passport.publish_before"))
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.rotate_every is longer than passport.publish_before, or 0");
+    if (every && vd_config_str(c, "passport.cert_file"))
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.rotate_every and passport.cert_file do not go together: a new key "
+                       "would have no certificate");
     VD_AUTO(iss_tees_close) struct iss_tees *tees = NULL;
     VD_AUTO(iss_collateral_close) struct iss_collateral *collateral = NULL;
     struct iss_collateral_cfg cfg = { .config = c, .clock = vd_clock_real() };
     cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
     VD_TRY(iss_collateral_open(&cfg, &collateral, err));
     return iss_tees_open(c, NULL, &tees, err);
-}
-
-static vd_rc init_app(struct vd_server *s, vd_err *err)
-{
-    const struct iss_signer_cfg cfg = signer_cfg(s->config);
-    return iss_signer_create(&cfg, err);
 }
 
 static vd_rc open_app(struct vd_server *s, vd_err *err)
@@ -80,9 +73,11 @@ int main(int argc, char **argv)
         .openapi = vd_span_of(iss_openapi, iss_openapi_n),
         .state_keys = state_keys,
         .check = check_app,
-        .init = init_app,
+        .init = iss_app_init,
         .open = open_app,
         .close = close_app,
+        .tick = iss_app_tick,
+        .tick_seconds = 1,
         .status = iss_status,
         .metrics = iss_metrics,
     };

@@ -3,23 +3,91 @@
 
 #include <stdlib.h>
 
-static vd_rc open_signer(struct iss_app *app, const struct vd_config *c, vd_err *err)
+static struct iss_revocations_cfg revocations_cfg(const struct vd_server *s)
 {
-    const struct iss_signer_cfg cfg = {
+    return (struct iss_revocations_cfg){
+        .store = s->store,
+        .audit = s->audit,
+        .clock = s->clock,
+        .log = s->log,
+        .issuer = vd_config_str(s->config, "passport.issuer"),
+    };
+}
+
+static struct iss_keyring_cfg keyring_cfg(const struct vd_server *s)
+{
+    const struct vd_config *c = s->config;
+    return (struct iss_keyring_cfg){
+        .store = s->store,
+        .audit = s->audit,
+        .clock = s->clock,
+        .log = s->log,
+        .auth = s->auth,
         .alg = vd_config_str(c, "passport.alg"),
         .key_file = vd_config_str(c, "passport.key_file"),
         .cert_file = vd_config_str(c, "passport.cert_file"),
+        .lifetime = vd_config_u64(c, "passport.lifetime"),
+        .publish_before = vd_config_u64(c, "passport.publish_before"),
+        .rotate_every = vd_config_u64(c, "passport.rotate_every"),
+        .max_age = vd_config_u64(c, "passport.jwks_max_age"),
+        .leeway = s->limits->leeway,
     };
-    VD_TRY(iss_signer_open(&cfg, &app->signer, err));
-    if (vd_auth_has_key(app->server->auth, app->signer->key))
+}
+
+static vd_rc open_statement_key(const struct vd_server *s, struct iss_signer **ret, vd_err *err)
+{
+    const struct iss_revocations_cfg cfg = revocations_cfg(s);
+    VD_AUTO(iss_signer_free) struct iss_signer *key = NULL;
+    VD_TRY(iss_statement_key(&cfg, vd_config_str(s->config, "passport.alg"),
+                             vd_config_str(s->config, "revocation.key_file"), &key, err));
+    if (s->auth && vd_auth_has_key(s->auth, key->key))
         return vd_fail(err, VD_E_CONFIG,
-                       "passport.key_file %s is also the key of an [[admin.identity]]: a passport "
-                       "could be taken for an "
-                       "administrator's token; give the administrator a key of his own",
-                       cfg.key_file);
-    app->jwks = vd_buf_of(1u << 20);
-    const struct iss_signer *const all[] = { app->signer };
-    return iss_jwks(all, 1, &app->jwks, err);
+                       "revocation.key_file is also the key of an [[admin.identity]]; give the "
+                       "administrator a key of his own");
+    *ret = VD_TAKE(key);
+    return VD_OK;
+}
+
+static vd_rc open_keys(struct iss_app *app, vd_err *err)
+{
+    const struct vd_server *s = app->server;
+    const struct iss_revocations_cfg revocations = revocations_cfg(s);
+    struct iss_keyring_cfg ring = keyring_cfg(s);
+    VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
+    VD_TRY(open_statement_key(s, &statement, err));
+    ring.statement = statement;
+    VD_TRY(iss_keyring_open(&ring, &app->keys, err));
+    if (ring.publish_before < ring.max_age)
+        vd_log_msg(s->log, VD_LOG_WARN, "passport",
+                   "passport.publish_before (%llu s) is shorter than passport.jwks_max_age (%llu "
+                   "s): after a rotation brokers may refuse passports for a while",
+                   (unsigned long long)ring.publish_before, (unsigned long long)ring.max_age);
+    return iss_revocations_open(&revocations, statement, &app->revocations, err);
+}
+
+vd_rc iss_app_init(struct vd_server *s, vd_err *err)
+{
+    struct iss_keyring_cfg ring = keyring_cfg(s);
+    VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
+    const char *own = vd_config_str(s->config, "revocation.key_file");
+    const struct iss_signer_cfg file = { .alg = ring.alg, .key_file = ring.key_file };
+    const struct iss_signer_cfg second = { .alg = ring.alg, .key_file = own };
+    if (own)
+        VD_TRY(iss_signer_create(&second, err));
+    VD_TRY(open_statement_key(s, &statement, err));
+    /* A file that somebody named: the first start takes it in. Else the store keeps the key. */
+    if (vd_config_is_set(s->config, "passport.key_file"))
+        return iss_signer_create(&file, err);
+    ring.cert_file = NULL; /* it can only be made for the key afterwards */
+    ring.statement = statement;
+    return iss_keyring_create(&ring, err);
+}
+
+void iss_app_tick(struct vd_server *s)
+{
+    struct iss_app *app = s->app;
+    iss_keyring_tick(app->keys);
+    iss_revocations_tick(app->revocations);
 }
 
 static vd_rc open_evidence(struct iss_app *app, const struct vd_config *c, vd_err *err)
@@ -40,6 +108,7 @@ static void read_settings(struct iss_app *app, const struct vd_config *c)
     app->max_passport =
         (size_t)(max < app->server->limits->passport_mint ? max
                                                           : app->server->limits->passport_mint);
+    app->jwks_max_age = vd_config_u64(c, "passport.jwks_max_age");
     app->event_logs = vd_config_bool(c, "passport.event_logs");
     app->relays = vd_config_strs(c, "limits.relays", &app->n_relays);
 }
@@ -52,7 +121,7 @@ vd_rc iss_app_open(struct vd_server *server, struct iss_app **ret, vd_err *err)
     const struct vd_config *c = server->config;
     app->server = server;
     read_settings(app, c);
-    VD_TRY(open_signer(app, c, err));
+    VD_TRY(open_keys(app, err));
     VD_TRY(open_evidence(app, c, err));
     VD_TRY(iss_challenges_new(vd_config_u64(c, "challenge.lifetime"), &app->challenges, err));
     VD_TRY(iss_policies_new(server->store, server->limits, &app->policies, err));
@@ -74,8 +143,8 @@ void iss_app_close(struct iss_app *app)
     iss_challenges_free(app->challenges);
     iss_tees_close(app->tees);
     iss_collateral_close(app->collateral);
-    iss_signer_free(app->signer);
-    vd_buf_done(&app->jwks);
+    iss_revocations_free(app->revocations);
+    iss_keyring_free(app->keys);
     free(app);
 }
 
@@ -85,9 +154,9 @@ void iss_status(struct vd_server *s, vd_buf *members_json)
     vd_jw w = vd_jw_of(members_json);
     vd_buf_str(members_json, "\"issuer\":");
     vd_jw_str(&w, app->issuer);
-    vd_buf_str(members_json, ",\"kid\":");
-    w = vd_jw_of(members_json);
-    vd_jw_str(&w, app->signer->kid);
+    VD_AUTO(iss_signer_free) struct iss_signer *signer = NULL;
+    if (iss_keyring_signer(app->keys, vd_clock_s(&s->clock), &signer, NULL).code == VD_E_OK)
+        vd_buf_printf(members_json, ",\"kid\":\"%s\"", signer->kid);
     vd_buf_str(members_json, ",\"tees\":");
     w = vd_jw_of(members_json);
     vd_jw_arr(&w);

@@ -7,7 +7,8 @@
 #include "issuer/api/rate.h"
 #include "issuer/appraise/policies.h"
 #include "issuer/collateral/collateral.h"
-#include "issuer/passport/signer.h"
+#include "issuer/passport/keyring.h"
+#include "issuer/passport/revocation.h"
 #include "issuer/rvps/rvps.h"
 #include "issuer/session/challenge.h"
 #include "issuer/tee/tee.h"
@@ -27,9 +28,10 @@ struct iss_app {
     struct iss_tees *tees;
     struct iss_policies *policies;
     struct iss_rvps *rvps;
-    struct iss_signer *signer;
+    struct iss_keyring *keys;
+    struct iss_revocations *revocations;
     struct iss_rate *rate;
-    vd_buf jwks; /* the key set document */
+    uint64_t jwks_max_age;
     const char *issuer;
     uint64_t lifetime; /* of passports, seconds */
     size_t max_passport;
@@ -43,6 +45,11 @@ struct iss_app {
 vd_rc iss_app_open(struct vd_server *server, struct iss_app **ret, vd_err *err);
 void iss_app_close(struct iss_app *app);
 VD_DEFINE_CLEANUP(struct iss_app, iss_app_close)
+
+/* `init`: the first passport key, the key of revocation statements. */
+vd_rc iss_app_init(struct vd_server *server, vd_err *err);
+/* What time does to keys and revocations; every second. */
+void iss_app_tick(struct vd_server *server);
 
 /* Members of /api/v1/status and lines of /metrics. */
 void iss_status(struct vd_server *s, vd_buf *members_json);

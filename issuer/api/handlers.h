@@ -14,6 +14,7 @@ vd_rc iss_kbs_refvalue_get(const struct vd_req *req, struct vd_resp *resp, vd_er
 vd_rc iss_kbs_refvalue_set(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* jwks.c */
 vd_rc iss_jwks_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_revocation_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* as.c */
 struct vd_json;
 /* The body of a call to that surface: JSON by its Content-Type. VD_E_SYNTAX. */
@@ -37,3 +38,9 @@ vd_rc iss_admin_refvalue_post(const struct vd_req *req, struct vd_resp *resp, vd
 vd_rc iss_admin_refvalue_delete(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* admin_keys.c */
 vd_rc iss_admin_keys(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_keys_rotate(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_keys_revoke(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+/* admin_revocation.c */
+vd_rc iss_admin_revocations(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_revocations_add(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_revocations_remove(const struct vd_req *req, struct vd_resp *resp, vd_err *err);

@@ -99,7 +99,10 @@ static vd_rc mint(struct iss_work *w, vd_err *err)
         .policy_base = w->policy_base,
         .appraisals = w->appraisals,
     };
-    VD_TRY(iss_passport_mint(app->signer, &p, app->max_passport, &w->token, w->jti, err));
+    VD_AUTO(iss_signer_free) struct iss_signer *signer = NULL;
+    VD_TRY(iss_keyring_signer(app->keys, p.now, &signer, err));
+    (void)snprintf(w->kid, sizeof w->kid, "%s", signer->kid);
+    VD_TRY(iss_passport_mint(signer, &p, app->max_passport, &w->token, w->jti, err));
     if (w->token.n > PROXY_SAFE)
         vd_log_msg(
             app->server->log, VD_LOG_INFO, "passport",
@@ -119,6 +122,25 @@ static vd_rc appraise(const struct iss_appraise_in *in, struct iss_appraisals *r
     return rc;
 }
 
+/* What brokers would refuse by the revocation statement is not minted. */
+static vd_rc check_revoked(const struct iss_work *w, vd_err *err)
+{
+    struct iss_revocations *r = w->app->revocations;
+    for (size_t i = 0; i < w->appraisals->n; i++) {
+        const struct iss_appraisal *a = &w->appraisals->item[i];
+        char hex[65] = "";
+        for (size_t b = 0; b < sizeof a->policy_sha256; b++)
+            (void)snprintf(hex + 2 * b, 3, "%02x", a->policy_sha256[b]);
+        if (iss_revocations_hit(r, ISS_REVOKE_HW_ID, vd_span_str(a->claims->hw_id)))
+            return vd_fail(err, VD_E_REVOKED, "the platform %.64s is revoked (vidimus revoke list)",
+                           a->claims->hw_id);
+        if (iss_revocations_hit(r, ISS_REVOKE_POLICY, vd_span_str(hex)))
+            return vd_fail(err, VD_E_REVOKED, "the policy %s (%s) is revoked (vidimus revoke list)",
+                           a->policy_id, hex);
+    }
+    return VD_OK;
+}
+
 vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
 {
     struct iss_app *app = w->app;
@@ -135,6 +157,7 @@ vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
         .limits = app->server->limits,
     };
     VD_TRY(appraise(&in, w->appraisals, err));
+    VD_TRY(check_revoked(w, err));
     VD_TRY(mint(w, err));
     VD_TRY(iss_record_passport(w, err));
     VD_TRY(vd_resp_field(resp, "Vidimus-Decision", vd_span_str(w->decision), err));

@@ -21,6 +21,7 @@ struct iss_work {
     struct iss_plain plain[ISS_CLAIMS_MAX];
     struct iss_appraisals *appraisals;
     char jti[ISS_JTI];
+    char kid[ISS_KID]; /* of the key that signed */
     vd_buf token;
 };
 vd_rc iss_work_init(struct iss_work *w, const struct vd_req *req, const char *surface, vd_err *err);

@@ -102,7 +102,7 @@ vd_rc iss_record_passport(struct iss_work *w, vd_err *err)
     vd_jw_obj(&j);
     write_common(&j, w, "passport");
     vd_jw_kstr(&j, "passport", w->jti);
-    vd_jw_kstr(&j, "kid", w->app->signer->kid);
+    vd_jw_kstr(&j, "kid", w->kid);
     vd_jw_kstr(&j, "freshness", iss_freshness_name(w->freshness));
     write_audience(&j, w);
     write_submods(&j, w->appraisals);

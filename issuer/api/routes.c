@@ -22,6 +22,7 @@ const struct vd_route iss_guest_routes[] = {
     { VD_POST, "/policy",                    VD_ADMIN,   VD_BODY(policy_body),   TEXT, VD_WORK,   iss_as_policy_set },
     { VD_GET,  "/policy/{id}",               VD_ADMIN,   VD_NO_BODY,             TEXT, VD_WORK,   iss_admin_policy_get },
     { VD_GET,  "/.well-known/jwks.json",     VD_OPEN,    VD_NO_BODY,             TEXT, VD_INLINE, iss_jwks_get },
+    { VD_GET,  "/.well-known/vidimus-revocation", VD_OPEN, VD_NO_BODY,           TEXT, VD_INLINE, iss_revocation_get },
     { VD_GET,  "/healthz",                   VD_OPEN,    VD_NO_BODY,             TEXT, VD_INLINE, vd_healthz },
 };
 const size_t iss_guest_routes_n = sizeof iss_guest_routes / sizeof iss_guest_routes[0];
@@ -38,6 +39,11 @@ const struct vd_route iss_admin_routes[] = {
     { VD_POST,   "/api/v1/reference-values",           VD_ADMIN, VD_BODY(refvalue_body), NATIVE, VD_WORK, iss_admin_refvalue_post },
     { VD_DELETE, "/api/v1/reference-values",           VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_refvalue_delete },
     { VD_GET,    "/api/v1/keys",                       VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_keys },
+    { VD_POST,   "/api/v1/keys/rotate",                VD_ADMIN, VD_BODY(auth_body),     NATIVE, VD_WORK, iss_admin_keys_rotate },
+    { VD_POST,   "/api/v1/keys/{kid}/revoke",          VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_keys_revoke },
+    { VD_GET,    "/api/v1/revocations",                VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_revocations },
+    { VD_POST,   "/api/v1/revocations",                VD_ADMIN, VD_BODY(auth_body),     NATIVE, VD_WORK, iss_admin_revocations_add },
+    { VD_DELETE, "/api/v1/revocations/{type}/{value}", VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_revocations_remove },
 };
 const size_t iss_admin_routes_n = sizeof iss_admin_routes / sizeof iss_admin_routes[0];
 /* clang-format on */

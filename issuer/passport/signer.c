@@ -2,6 +2,7 @@
  * once. */
 #include "issuer/passport/signer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "shared/base/file.h"
@@ -36,16 +37,32 @@ static vd_rc algorithm_of(const char *name, enum vd_sig *ret_alg, enum vd_kty *r
                    "passport.alg %s: passports are signed with ES256, ES384 or EdDSA", name);
 }
 
+vd_rc iss_signer_generate(const char *alg, struct vd_key **ret, enum vd_sig *ret_alg, vd_err *err)
+{
+    enum vd_kty kty;
+    VD_TRY(algorithm_of(alg, ret_alg, &kty, err));
+    return vd_key_generate(kty, 0, ret, err);
+}
+
+vd_rc iss_signer_alg(const struct vd_key *key, enum vd_sig *ret, vd_err *err)
+{
+    for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
+        if (algorithms[i].kty == vd_key_type(key)) {
+            *ret = algorithms[i].alg;
+            return VD_OK;
+        }
+    }
+    return vd_fail(err, VD_E_CONFIG, "a signing key is P-256, P-384 or Ed25519");
+}
+
 vd_rc iss_signer_create(const struct iss_signer_cfg *cfg, vd_err *err)
 {
     enum vd_sig alg;
-    enum vd_kty kty;
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     VD_AUTO_SECRET pem = { 0 };
-    VD_TRY(algorithm_of(cfg->alg, &alg, &kty, err));
     if (vd_file_exists(cfg->key_file))
         return vd_fail(err, VD_E_EXISTS, "%s exists already", cfg->key_file);
-    VD_TRY(vd_key_generate(kty, 0, &key, err));
+    VD_TRY(iss_signer_generate(cfg->alg, &key, &alg, err));
     VD_TRY(vd_key_to_pem_private(key, false, &pem, err));
     return vd_file_create(cfg->key_file, vd_secret_span(&pem), err);
 }
@@ -97,6 +114,7 @@ vd_rc iss_signer_of(struct vd_key *key, enum vd_sig alg, vd_span cert_pem, struc
     VD_AUTO(vd_certs_free) struct vd_certs *chain = NULL;
     if (!s)
         return vd_fail(err, VD_E_NOMEM, "passport key");
+    atomic_init(&s->refs, 1);
     s->alg = alg;
     s->key = vd_key_ref(key);
     s->sign = sign_here;
@@ -115,13 +133,12 @@ vd_rc iss_signer_of(struct vd_key *key, enum vd_sig alg, vd_span cert_pem, struc
     return VD_OK;
 }
 
-vd_rc iss_signer_open(const struct iss_signer_cfg *cfg, struct iss_signer **ret, vd_err *err)
+vd_rc iss_signer_key(const struct iss_signer_cfg *cfg, struct vd_key **ret, vd_err *err)
 {
     enum vd_sig alg;
     enum vd_kty kty;
     vd_err why = { 0 };
     VD_AUTO_SECRET pem = { 0 };
-    VD_AUTO_BUF cert = vd_buf_of(CERT_FILE_MAX);
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     VD_TRY(algorithm_of(cfg->alg, &alg, &kty, err));
     if (vd_secret_read_file(cfg->key_file, KEY_FILE_MAX, true, &pem, &why).code != VD_E_OK)
@@ -133,25 +150,64 @@ vd_rc iss_signer_open(const struct iss_signer_cfg *cfg, struct iss_signer **ret,
     if (vd_key_type(key) != kty)
         return vd_fail(err, VD_E_CONFIG, "passport.key_file %s is not a key for passport.alg %s",
                        cfg->key_file, cfg->alg);
-    if (cfg->cert_file &&
-        vd_file_read(cfg->cert_file, CERT_FILE_MAX, &cert, NULL, &why).code != VD_E_OK)
-        return vd_fail(err, VD_E_CONFIG, "passport.cert_file: %.180s", why.msg);
-    if (cfg->cert_file && cert.n == 0)
-        return vd_fail(err, VD_E_CONFIG, "passport.cert_file %s is empty", cfg->cert_file);
+    *ret = VD_TAKE(key);
+    return VD_OK;
+}
+
+vd_rc iss_signer_open(const struct iss_signer_cfg *cfg, struct iss_signer **ret, vd_err *err)
+{
+    vd_err why = { 0 };
+    enum vd_sig alg = VD_SIG_MAX;
+    VD_AUTO_BUF cert = vd_buf_of(CERT_FILE_MAX);
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    VD_TRY(iss_signer_key(cfg, &key, err));
+    VD_TRY(iss_signer_alg(key, &alg, err));
+    VD_TRY(iss_signer_cert(cfg->cert_file, &cert, err));
     if (iss_signer_of(key, alg, vd_buf_span(&cert), ret, &why).code != VD_E_OK)
         return vd_fail(err, VD_E_CONFIG, "passport.cert_file %s: %.120s",
                        cfg->cert_file ? cfg->cert_file : "(none)", why.msg);
     return VD_OK;
 }
 
+vd_rc iss_signer_cert(const char *path, vd_buf *ret, vd_err *err)
+{
+    vd_err why = { 0 };
+    *ret = vd_buf_of(CERT_FILE_MAX);
+    if (!path)
+        return VD_OK;
+    if (vd_file_read(path, CERT_FILE_MAX, ret, NULL, &why).code != VD_E_OK)
+        return vd_fail(err, VD_E_CONFIG, "passport.cert_file: %.180s", why.msg);
+    if (ret->n == 0)
+        return vd_fail(err, VD_E_CONFIG, "passport.cert_file %s is empty", path);
+    return VD_OK;
+}
+
+struct iss_signer *iss_signer_ref(struct iss_signer *s)
+{
+    if (s)
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
 void iss_signer_free(struct iss_signer *s)
 {
-    if (!s)
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (s->close)
+        s->close(s->ctx);
     vd_key_unref(s->key);
     vd_buf_done(&s->jwk);
     vd_buf_done(&s->header);
     free(s);
+}
+
+void iss_jwks_item(vd_span jwk, const char *kid, const char *use, vd_buf *out)
+{
+    vd_buf_add(out, vd_span_part(jwk, 0, jwk.n - 1));
+    vd_buf_printf(out, ",\"kid\":\"%s\",\"use\":\"sig\"", kid);
+    if (use)
+        vd_buf_printf(out, ",\"vidimus_use\":\"%s\"", use);
+    vd_buf_u8(out, '}');
 }
 
 vd_rc iss_jwks(const struct iss_signer *const *signers, size_t n, vd_buf *out, vd_err *err)
@@ -160,8 +216,7 @@ vd_rc iss_jwks(const struct iss_signer *const *signers, size_t n, vd_buf *out, v
     for (size_t i = 0; i < n; i++) {
         if (i)
             vd_buf_u8(out, ',');
-        vd_buf_add(out, vd_span_part(vd_buf_span(&signers[i]->jwk), 0, signers[i]->jwk.n - 1));
-        vd_buf_printf(out, ",\"kid\":\"%s\",\"use\":\"sig\"}", signers[i]->kid);
+        iss_jwks_item(vd_buf_span(&signers[i]->jwk), signers[i]->kid, NULL, out);
     }
     vd_buf_str(out, "]}");
     return vd_buf_check(out, err);

@@ -139,6 +139,11 @@
     X(RESOURCE_PATH, 222, "secret.path", 404, "PluginInternalError", 404, "Plugin internal error") \
     X(DENIED_AS_401, 223, "policy.deny-401", 401, "PolicyDeny", 401, "Access denied by policy")    \
     X(POLICY_FAILED_AS_401, 224, "policy.evaluation-401", 401, "PolicyEngineError", 401, "Policy engine error: Failed to eval policy") \
+    X(PASSPORT_REVOKED, 225, "passport.revoked", 401, "TokenVerifierError", 401, "Token Verifier error") \
+    X(REVOCATION_STALE, 226, "passport.revocation-unknown", 503, "TokenVerifierError", 503, "Token Verifier error") \
+    X(OLDER_SET, 227, "trusted-issuer.older", 409, "PluginInternalError", 409, "it is older than what its issuer published before") \
+    X(KEYS_FULL, 228, "keys.full", 409, "PluginInternalError", 409, "too many keys are published; wait until old ones have retired") \
+    X(KEY_STATE, 229, "keys.state", 409, "PluginInternalError", 409, "the key is not in a state that allows this") \
     /* 300-399: requests and routing */                                                            \
     X(BAD_PATH, 300, "request.path", 404, "InvalidRequestPath", 404, "no such path")               \
     X(METHOD, 301, "request.method", 405, "InvalidRequestPath", 405,                               \

@@ -17,8 +17,12 @@ static void both_tables_are_well_formed(void **state)
 static void only_these_routes_need_no_credential(void **state)
 {
     (void)state;
-    static const char *const open[] = { "/kbs/v0/auth", "/challenge", "/attestation",
-                                        "/.well-known/jwks.json", "/healthz" };
+    static const char *const open[] = { "/kbs/v0/auth",
+                                        "/challenge",
+                                        "/attestation",
+                                        "/.well-known/jwks.json",
+                                        "/.well-known/vidimus-revocation",
+                                        "/healthz" };
     size_t n = 0;
     for (size_t i = 0; i < iss_guest_routes_n; i++) {
         const struct vd_route *r = &iss_guest_routes[i];

@@ -1,0 +1,410 @@
+/* Changes of the key ring: opening, rotation, revocation, what time does. Each is one transaction
+ * of the ring's document and the private halves, recorded before and after; then readers get the
+ * new view. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "issuer/passport/keyring_priv.h"
+#include "shared/base/file.h"
+
+enum { DOC_BYTES = 4 << 20, COMPLAIN_SECONDS = 60 };
+
+static const struct iss_actor clockwork = { "schedule", "" };
+
+/* One change on its way: the document after it, and the private halves that come and go. */
+struct change {
+    struct iss_keyring *r;
+    struct iss_ringdoc *doc;
+    int64_t now;
+    int64_t version; /* of the document before */
+    struct vd_put put[ISS_RING_KEYS + 1];
+    size_t n;
+    vd_secret pem[2];
+    size_t n_pem;
+};
+
+static void change_done(struct change *c)
+{
+    iss_ringdoc_free(c->doc);
+    for (size_t i = 0; i < c->n_pem; i++)
+        vd_secret_done(&c->pem[i]);
+}
+#define AUTO_CHANGE __attribute__((cleanup(change_done))) struct change
+
+static vd_rc load(struct iss_keyring *r, struct iss_ringdoc **ret, int64_t *ret_version,
+                  vd_err *err)
+{
+    VD_AUTO_OBJECT o = { 0 };
+    VD_TRY(vd_store_get(r->cfg.store, VD_OWNER_DEFAULT, ISS_RING_KIND, ISS_RING_NAME, 0, &o, err));
+    VD_TRY(iss_ringdoc_parse(vd_buf_span(&o.body), ret, err));
+    *ret_version = (int64_t)o.version;
+    return VD_OK;
+}
+
+/* From what is stored, or from nothing when there is no ring yet. */
+static vd_rc begin(struct iss_keyring *r, struct change *c, vd_err *err)
+{
+    vd_err why = { 0 };
+    c->r = r;
+    c->now = vd_clock_s(&r->cfg.clock);
+    c->version = VD_MATCH_NONE;
+    vd_rc_ rc = load(r, &c->doc, &c->version, &why);
+    if (rc.code == VD_E_OK)
+        return VD_OK;
+    if (rc.code != VD_E_NOT_FOUND)
+        return vd_fail(err, rc.code, "%s", why.msg);
+    c->doc = iss_ringdoc_new();
+    return c->doc ? VD_OK : vd_fail(err, VD_E_NOMEM, "key ring");
+}
+
+static struct vd_put put_of(const struct change *c, const struct iss_actor *who, const char *kind,
+                            const char *name)
+{
+    return (struct vd_put){
+        .owner = VD_OWNER_DEFAULT,
+        .kind = kind,
+        .name = name,
+        .match = VD_MATCH_ANY,
+        .by = who->identity,
+        .now = c->now,
+    };
+}
+
+/* Writes document and halves together, then shows them. */
+static vd_rc commit(struct change *c, const struct iss_actor *who, const char *what, vd_err *err)
+{
+    struct iss_keyring *r = c->r;
+    VD_AUTO_BUF body = vd_buf_of(DOC_BYTES);
+    VD_TRY(iss_ringdoc_write(c->doc, &body, err));
+    struct vd_put *ring = &c->put[c->n++];
+    *ring = put_of(c, who, ISS_RING_KIND, ISS_RING_NAME);
+    ring->body = vd_buf_span(&body);
+    ring->match = c->version;
+    VD_TRY(
+        vd_change(r->cfg.audit, r->cfg.store, what, who->identity, who->role, c->put, c->n, err));
+    r->stale = true;
+    return iss_ring_install(r, VD_TAKE(c->doc), c->now, err);
+}
+
+/* A private half into the store, its public half and times into the ring. */
+static vd_rc enter(struct change *c, const struct iss_actor *who, struct vd_key *key,
+                   bool from_file, int64_t active_at, char ret_kid[ISS_KID], vd_err *err)
+{
+    struct iss_keyring *r = c->r;
+    struct iss_ring_key k = { .from_file = from_file, .stored = true };
+    const struct iss_times t = {
+        .published_at = c->now,
+        .active_at = active_at,
+        .life = r->cfg.lifetime,
+    };
+    VD_AUTO(iss_signer_free) struct iss_signer *s = NULL;
+    VD_TRY(iss_signer_alg(key, &k.alg, err));
+    VD_TRY(iss_signer_of(key, k.alg, VD_SPAN_NONE, &s, err));
+    if (r->cfg.auth && vd_auth_has_key(r->cfg.auth, key))
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.key_file %s is also the key of an [[admin.identity]]: a passport "
+                       "could be taken for an administrator's token; give the administrator a key "
+                       "of his own",
+                       r->cfg.key_file);
+    if (r->cfg.statement && vd_key_same(r->cfg.statement->key, key))
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.key_file and revocation.key_file hold the same key; give each its "
+                       "own");
+    (void)snprintf(k.kid, sizeof k.kid, "%s", s->kid);
+    VD_TRY(vd_key_to_pem_private(key, false, &c->pem[c->n_pem], err));
+    c->n_pem++;
+    VD_TRY(iss_ringdoc_add(c->doc, &k, &t, vd_buf_span(&s->jwk), iss_ring_overlap(r), c->now, err));
+    struct vd_put *half = &c->put[c->n++];
+    *half = put_of(c, who, ISS_KEY_KIND, c->doc->key[c->doc->n - 1].kid);
+    half->body = vd_secret_span(&c->pem[c->n_pem - 1]);
+    half->sealed = true;
+    if (ret_kid)
+        (void)snprintf(ret_kid, ISS_KID, "%s", k.kid);
+    return VD_OK;
+}
+
+static vd_rc enter_fresh(struct change *c, const struct iss_actor *who, int64_t active_at,
+                         char ret_kid[ISS_KID], vd_err *err)
+{
+    enum vd_sig alg;
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    if (c->r->cert.n)
+        return vd_fail(err, VD_E_KEY_STATE,
+                       "passport.cert_file is set and a new key would have no certificate: replace "
+                       "passport.key_file and passport.cert_file, then restart");
+    VD_TRY(iss_signer_generate(c->r->cfg.alg, &key, &alg, err));
+    return enter(c, who, key, false, active_at, ret_kid, err);
+}
+
+/* Private halves that nothing will be signed with again are erased. The last step before a commit:
+ * the puts point at the document's names. */
+static void erase_old(struct change *c, const struct iss_actor *who)
+{
+    struct iss_ringdoc *d = c->doc;
+    for (size_t i = 0; i < d->n && c->n < ISS_RING_KEYS; i++) {
+        enum iss_phase p = iss_phase_of(d->times, d->n, i, iss_ring_overlap(c->r), c->now);
+        if (!d->key[i].stored || (p != ISS_PHASE_RETIRED && p != ISS_PHASE_REVOKED))
+            continue;
+        d->key[i].stored = false;
+        c->put[c->n] = put_of(c, who, ISS_KEY_KIND, d->key[i].kid);
+        c->put[c->n++].remove = true;
+    }
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* The file's key becomes the active one when it was never seen: at the first start, and when
+ * somebody put another file there. */
+static vd_rc take_file_in(struct iss_keyring *r, vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    char kid[ISS_KID];
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    VD_AUTO_SECRET pem = { 0 };
+    const struct iss_signer_cfg file = { .alg = r->cfg.alg, .key_file = r->cfg.key_file };
+    VD_TRY(begin(r, &c, err));
+    if (!r->cfg.key_file || !vd_file_exists(r->cfg.key_file)) {
+        if (c.doc->n)
+            return VD_OK;
+        return vd_fail(err, VD_E_CONFIG,
+                       "there is no passport key: neither in the store nor in passport.key_file "
+                       "(%s); `vidimus-issuer init` makes one",
+                       r->cfg.key_file ? r->cfg.key_file : "unset");
+    }
+    /* A known key is not asked whether it fits passport.alg: that is for new ones. */
+    if (vd_secret_read_file(r->cfg.key_file, 65536, true, &pem, NULL).code == VD_E_OK &&
+        vd_key_from_pem(vd_secret_span(&pem), &key, NULL).code == VD_E_OK &&
+        vd_key_thumbprint(key, kid, NULL).code == VD_E_OK &&
+        iss_ringdoc_find(c.doc, vd_span_str(kid)) < c.doc->n)
+        return VD_OK;
+    vd_key_unref(VD_TAKE(key));
+    VD_TRY(iss_signer_key(&file, &key, err));
+    VD_TRY(enter(&c, &clockwork, key, true, c.now, kid, err));
+    VD_TRY(commit(&c, &clockwork, "passport-key.import", err));
+    if (c.version != VD_MATCH_NONE)
+        vd_log_msg(r->cfg.log, VD_LOG_WARN, "passport",
+                   "%s holds another key than before: it signs from now on, the others retire",
+                   r->cfg.key_file);
+    return VD_OK;
+}
+
+/* A longer lifetime in the configuration holds for the keys that will sign under it. */
+static vd_rc note_lifetime(struct iss_keyring *r, vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    bool longer = false;
+    VD_TRY(begin(r, &c, err));
+    for (size_t i = 0; i < c.doc->n; i++) {
+        enum iss_phase p = iss_phase_of(c.doc->times, c.doc->n, i, iss_ring_overlap(r), c.now);
+        if ((p == ISS_PHASE_NEXT || p == ISS_PHASE_ACTIVE) &&
+            c.doc->times[i].life < r->cfg.lifetime) {
+            c.doc->times[i].life = r->cfg.lifetime;
+            longer = true;
+        }
+    }
+    return longer ? commit(&c, &clockwork, "passport-key.lifetime", err) : VD_OK;
+}
+
+static vd_rc check_view(const struct iss_keyring *r, const struct iss_ring_view *v, vd_err *err)
+{
+    for (size_t i = 0; i < v->doc->n; i++) {
+        const struct iss_signer *s = v->signer[i];
+        if (!s)
+            continue;
+        if (r->cfg.auth && vd_auth_has_key(r->cfg.auth, s->key))
+            return vd_fail(err, VD_E_CONFIG,
+                           "the passport key %s is also the key of an [[admin.identity]]; give the "
+                           "administrator a key of his own",
+                           s->kid);
+        if (r->cfg.statement && vd_key_same(r->cfg.statement->key, s->key))
+            return vd_fail(err, VD_E_CONFIG,
+                           "revocation.key_file holds the passport key %s; give each its own",
+                           s->kid);
+    }
+    if (r->cert.n && !v->certified)
+        return vd_fail(
+            err, VD_E_CONFIG,
+            "passport.cert_file %s: the first certificate is not one of the passport key",
+            r->cfg.cert_file);
+    return VD_OK;
+}
+
+static vd_rc ring_new(const struct iss_keyring_cfg *cfg, struct iss_keyring **ret, vd_err *err)
+{
+    VD_AUTO(iss_keyring_free) struct iss_keyring *r = calloc(1, sizeof *r);
+    if (!r)
+        return vd_fail(err, VD_E_NOMEM, "key ring");
+    r->cfg = *cfg;
+    (void)iss_signer_ref(cfg->statement);
+    (void)pthread_mutex_init(&r->change, NULL);
+    (void)pthread_mutex_init(&r->lock, NULL);
+    VD_TRY(iss_signer_cert(cfg->cert_file, &r->cert, err));
+    *ret = VD_TAKE(r);
+    return VD_OK;
+}
+
+static vd_rc show(struct iss_keyring *r, vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    VD_TRY(begin(r, &c, err));
+    return iss_ring_install(r, VD_TAKE(c.doc), c.now, err);
+}
+
+vd_rc iss_keyring_open(const struct iss_keyring_cfg *cfg, struct iss_keyring **ret, vd_err *err)
+{
+    VD_AUTO(iss_keyring_free) struct iss_keyring *r = NULL;
+    VD_TRY(ring_new(cfg, &r, err));
+    VD_TRY(take_file_in(r, err));
+    VD_TRY(note_lifetime(r, err));
+    VD_TRY(show(r, err));
+    VD_AUTO(iss_ring_view_unref) struct iss_ring_view *v = iss_ring_view(r);
+    VD_TRY(check_view(r, v, err));
+    *ret = VD_TAKE(r);
+    return VD_OK;
+}
+
+vd_rc iss_keyring_create(const struct iss_keyring_cfg *cfg, vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    VD_AUTO(iss_keyring_free) struct iss_keyring *r = NULL;
+    VD_TRY(ring_new(cfg, &r, err));
+    VD_TRY(begin(r, &c, err));
+    VD_TRY(enter_fresh(&c, &clockwork, c.now, NULL, err));
+    return commit(&c, &clockwork, "passport-key.create", err);
+}
+
+void iss_keyring_free(struct iss_keyring *r)
+{
+    if (!r)
+        return;
+    iss_ring_view_unref(r->view);
+    iss_signer_free(r->cfg.statement);
+    vd_buf_done(&r->cert);
+    (void)pthread_mutex_destroy(&r->change);
+    (void)pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+/* The key that waits, the earliest; doc->n: none. */
+static size_t waiting(const struct change *c)
+{
+    const struct iss_ringdoc *d = c->doc;
+    size_t found = d->n;
+    for (size_t i = 0; i < d->n; i++) {
+        if (iss_phase_of(d->times, d->n, i, iss_ring_overlap(c->r), c->now) != ISS_PHASE_NEXT)
+            continue;
+        if (found == d->n || d->times[i].active_at < d->times[found].active_at)
+            found = i;
+    }
+    return found;
+}
+
+/* A key that signs from this second on. */
+static vd_rc take_over(struct change *c, const struct iss_actor *who, char ret_kid[ISS_KID],
+                       vd_err *err)
+{
+    size_t i = waiting(c);
+    if (i == c->doc->n)
+        return enter_fresh(c, who, c->now, ret_kid, err);
+    c->doc->times[i].active_at = c->now;
+    (void)snprintf(ret_kid, ISS_KID, "%s", c->doc->key[i].kid);
+    return VD_OK;
+}
+
+static vd_rc rotate(struct iss_keyring *r, const struct iss_actor *who, bool at_once,
+                    char ret_kid[ISS_KID], vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    VD_TRY(begin(r, &c, err));
+    if (at_once) {
+        VD_TRY(take_over(&c, who, ret_kid, err));
+    } else {
+        int64_t at = iss_phase_activation(c.doc->times, c.doc->n, r->cfg.publish_before, c.now);
+        VD_TRY(enter_fresh(&c, who, at, ret_kid, err));
+    }
+    erase_old(&c, who);
+    return commit(&c, who, at_once ? "passport-key.rotate-now" : "passport-key.rotate", err);
+}
+
+vd_rc iss_keyring_rotate(struct iss_keyring *r, const struct iss_actor *who, bool at_once,
+                         char ret_kid[ISS_KID], vd_err *err)
+{
+    (void)pthread_mutex_lock(&r->change);
+    vd_rc_ rc = rotate(r, who, at_once, ret_kid, err);
+    (void)pthread_mutex_unlock(&r->change);
+    return rc;
+}
+
+static vd_rc revoke_key(struct iss_keyring *r, const struct iss_actor *who, vd_span kid,
+                        vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    char fresh[ISS_KID];
+    VD_TRY(begin(r, &c, err));
+    size_t i = iss_ringdoc_find(c.doc, kid);
+    if (i == c.doc->n)
+        return vd_fail(err, VD_E_NOT_FOUND, "there is no passport key of that id");
+    enum iss_phase p = iss_phase_of(c.doc->times, c.doc->n, i, iss_ring_overlap(r), c.now);
+    if (p == ISS_PHASE_RETIRED || p == ISS_PHASE_REVOKED)
+        return vd_fail(err, VD_E_KEY_STATE, "the key is %s already", iss_phase_name(p));
+    /* First, so that it makes room for the one that takes over. */
+    c.doc->times[i].revoked_at = c.now;
+    if (p == ISS_PHASE_ACTIVE)
+        VD_TRY(take_over(&c, who, fresh, err));
+    erase_old(&c, who);
+    return commit(&c, who, "passport-key.revoke", err);
+}
+
+vd_rc iss_keyring_revoke(struct iss_keyring *r, const struct iss_actor *who, vd_span kid,
+                         vd_err *err)
+{
+    (void)pthread_mutex_lock(&r->change);
+    vd_rc_ rc = revoke_key(r, who, kid, err);
+    (void)pthread_mutex_unlock(&r->change);
+    return rc;
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static bool has_old_halves(const struct iss_keyring *r, const struct iss_ringdoc *d, int64_t now)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        enum iss_phase p = iss_phase_of(d->times, d->n, i, iss_ring_overlap(r), now);
+        if (d->key[i].stored && (p == ISS_PHASE_RETIRED || p == ISS_PHASE_REVOKED))
+            return true;
+    }
+    return false;
+}
+
+static vd_rc tick(struct iss_keyring *r, int64_t now, vd_err *err)
+{
+    char kid[ISS_KID];
+    VD_AUTO(iss_ring_view_unref) struct iss_ring_view *v = iss_ring_view(r);
+    const struct iss_ringdoc *d = v->doc;
+    uint64_t every = r->cert.n ? 0 : r->cfg.rotate_every;
+    if (now >= iss_phase_due(d->times, d->n, every, r->cfg.publish_before, now))
+        return rotate(r, &clockwork, false, kid, err);
+    if (has_old_halves(r, d, now)) {
+        AUTO_CHANGE c = { 0 };
+        VD_TRY(begin(r, &c, err));
+        erase_old(&c, &clockwork);
+        return commit(&c, &clockwork, "passport-key.retire", err);
+    }
+    return r->stale || now >= v->changes_at ? show(r, err) : VD_OK;
+}
+
+void iss_keyring_tick(struct iss_keyring *r)
+{
+    vd_err err = { 0 };
+    int64_t now = vd_clock_s(&r->cfg.clock);
+    (void)pthread_mutex_lock(&r->change);
+    if (tick(r, now, &err).code != VD_E_OK &&
+        (now - r->complained_at >= COMPLAIN_SECONDS || now < r->complained_at)) {
+        r->complained_at = now;
+        vd_context(&err, "key ring");
+        vd_log_err(r->cfg.log, VD_LOG_ERROR, "passport", &err);
+    }
+    (void)pthread_mutex_unlock(&r->change);
+}
