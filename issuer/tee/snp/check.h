@@ -42,8 +42,11 @@ struct snp_case {
 /* What can be refused before a certificate is looked for: VD_E_EVIDENCE_VERSION, VD_E_KEY_TYPE,
  * VD_E_PRODUCT, VD_E_BAD_EVIDENCE. Sets `line`. */
 vd_rc snp_check_report(struct snp_case *c, vd_err *err);
+/* Report data and host data are what was expected: VD_E_BINDING, VD_E_INIT_DATA. Refusing for it
+ * needs no signature; that it holds is worth something only once the signature was checked. */
+vd_rc snp_check_binding(struct snp_case *c, vd_err *err);
 /* Signature and everything behind it: VD_E_SIG, VD_E_TCB, VD_E_CHIP, VD_E_CSP, VD_E_VMPL,
- * VD_E_BINDING, VD_E_INIT_DATA, VD_E_DEBUG, VD_E_MIGRATABLE. */
+ * VD_E_DEBUG, VD_E_MIGRATABLE. */
 vd_rc snp_check_trusted(struct snp_case *c, vd_err *err);
 /* Takes the four TCB versions apart by the map of `line`. */
 vd_rc snp_case_tcbs(struct snp_case *c, enum snp_line line, vd_err *err);

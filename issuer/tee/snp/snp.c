@@ -1,6 +1,6 @@
-/* Driver of SEV-SNP: from evidence to checked claims, in the order parse, certificate, chain, CRL,
- * report. A report alone proves nothing: everything of it that is used before its signature was
- * checked only chooses which certificate is looked at. */
+/* Driver of SEV-SNP: from evidence to checked claims, in the order parse, binding, certificate,
+ * chain, CRL, report. A report alone proves nothing: everything of it that is used before its
+ * signature was checked only refuses it, or chooses which certificate is looked at. */
 #include "issuer/tee/snp/snp.h"
 
 #include "issuer/tee/snp/claims.h"
@@ -243,6 +243,7 @@ static vd_rc verify_parsed(struct snp *s, struct snp_case *c, const struct snp_e
                            struct snp_trust **ret_trust, vd_err *err)
 {
     VD_TRY(snp_check_report(c, err));
+    VD_TRY(snp_check_binding(c, err)); /* evidence of another conversation costs no signature */
     VD_AUTO_BUF fetched = vd_buf_of(ISS_COLLATERAL_BYTES_MAX);
     vd_span cert;
     VD_TRY(choose_cert(c, e, &fetched, &cert, err));
