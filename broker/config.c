@@ -29,7 +29,19 @@ const struct vd_setting brk_settings[] = {
               "max-age, and at most every 10 seconds when a passport names an unknown key." },
     { .key = "trusted_issuer[].jwks_url_ca",
       .type = VD_SET_PATH,
-      .help = "PEM file: CA of the server behind jwks_url. Default: the system's." },
+      .help = "PEM file: CA of the server behind jwks_url and revocation_url. Default: the "
+              "system's." },
+    { .key = "trusted_issuer[].revocation_url",
+      .type = VD_SET_STR,
+      .help =
+          "URL of its revocation statement (an issuer of ours: /.well-known/vidimus-revocation). "
+          "Fetched every 15 seconds, as jwks_url then is; what it revokes is refused from the "
+          "next request on." },
+    { .key = "trusted_issuer[].require_revocation",
+      .type = VD_SET_BOOL,
+      .def = "false",
+      .help = "Refuse its passports while there is no statement that is still good (they live 120 "
+              "seconds)." },
     { .key = "trusted_issuer[].ca_file",
       .type = VD_SET_PATH,
       .help = "PEM file: CA of certificates in x5c of the passport's header. Needs leaf_name." },

@@ -222,6 +222,19 @@ int cli_api_show(const struct cli_args *a, struct cli_api *api, const char *path
     return code;
 }
 
+int cli_api_post(const struct cli_args *a, struct cli_api *api, const char *path, vd_span body)
+{
+    vd_err err = { 0 };
+    const struct cli_req req = { .method = "POST", .path = path, .body = body, .has_body = true };
+    struct vd_answer answer = { 0 };
+    if (cli_api_call(api, &req, &answer, &err).code != VD_E_OK)
+        return cli_fail_err(&err);
+    int code =
+        answer.status < 300 ? cli_print(a, vd_buf_span(&answer.body)) : cli_api_problem(a, &answer);
+    vd_answer_done(&answer);
+    return code;
+}
+
 void cli_percent(vd_span in, vd_buf *out)
 {
     for (size_t i = 0; i < in.n; i++) {

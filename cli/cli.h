@@ -51,12 +51,16 @@ struct cli_args {
     const char *after;
     const char *limit;
     const char *expires;
+    const char *revocation_url;
+    const char *reason;
     struct cli_list alg;
     struct cli_list tee_allowed;
     struct cli_list repository;
     struct cli_list policy;
     bool accept_simulated;
     bool resume;
+    bool now;
+    bool require_revocation;
     const char *arg[CLI_ARGS_MAX]; /* positional */
     size_t n_arg;
 };
@@ -128,6 +132,8 @@ int cli_api_change(const struct cli_args *a, struct cli_api *api, const char *me
                    const char *path, vd_span body, const char *content_type);
 /* GET and print. */
 int cli_api_show(const struct cli_args *a, struct cli_api *api, const char *path);
+/* POST without a precondition, and the answer printed. `body` empty: none. */
+int cli_api_post(const struct cli_args *a, struct cli_api *api, const char *path, vd_span body);
 /* Percent-encodes everything but unreserved characters. */
 void cli_percent(vd_span in, vd_buf *out);
 
@@ -174,6 +180,16 @@ int cli_secret_list(const struct cli_args *a);
 int cli_issuer_trust(const struct cli_args *a);
 int cli_issuer_list(const struct cli_args *a);
 int cli_issuer_suspend(const struct cli_args *a);
+int cli_issuer_reset(const struct cli_args *a);
+int cli_key_list(const struct cli_args *a);
+int cli_key_rotate(const struct cli_args *a);
+int cli_key_revoke(const struct cli_args *a);
+int cli_revoke_jti(const struct cli_args *a);
+int cli_revoke_hw_id(const struct cli_args *a);
+int cli_revoke_policy(const struct cli_args *a);
+int cli_revoke_before(const struct cli_args *a);
+int cli_revoke_list(const struct cli_args *a);
+int cli_revoke_rm(const struct cli_args *a);
 int cli_admin_keygen(const struct cli_args *a);
 int cli_admin_token(const struct cli_args *a);
 int cli_explain(const struct cli_args *a);

@@ -61,6 +61,12 @@ static const struct option_row {
     { "accept-simulated", FLAG, AT(accept_simulated), NULL,
       "accept passports of simulated TEEs (for trials)" },
     { "resume", FLAG, AT(resume), NULL, "take a suspension back" },
+    { "now", FLAG, AT(now), NULL, "at once, without waiting until brokers have the key" },
+    { "revocation-url", TEXT, AT(revocation_url), NULL,
+      "URL of the issuer's revocation statement" },
+    { "require-revocation", FLAG, AT(require_revocation), NULL,
+      "refuse its passports while there is no good statement" },
+    { "reason", TEXT, AT(reason), NULL, "why, for the list and the record" },
 #undef AT
 };
 enum { OPTIONS = sizeof options / sizeof options[0] };

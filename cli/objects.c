@@ -250,6 +250,10 @@ static vd_rc trust_body(const struct cli_args *a, vd_buf *body, vd_err *err)
     put_list(&w, "tees", &a->tee_allowed);
     put_list(&w, "repositories", &a->repository);
     put_list(&w, "policies", &a->policy);
+    if (a->revocation_url)
+        vd_jw_kstr(&w, "revocation_url", a->revocation_url);
+    if (a->require_revocation)
+        vd_jw_kbool(&w, "require_revocation", true);
     if (a->accept_simulated)
         vd_jw_kbool(&w, "accept_simulated", true);
     vd_jw_end(&w);
@@ -289,4 +293,16 @@ int cli_issuer_suspend(const struct cli_args *a)
                           a->resume ? VD_LIT("{\"suspended\":false}")
                                     : VD_LIT("{\"suspended\":true}"),
                           "application/json");
+}
+
+int cli_issuer_reset(const struct cli_args *a)
+{
+    vd_err err = { 0 };
+    CLI_AUTO_API api = { 0 };
+    VD_AUTO_BUF path = vd_buf_of(PATH_BYTES);
+    if (cli_api_open(a, "broker", &api, &err).code != VD_E_OK)
+        return cli_fail_err(&err);
+    (void)issuer_path(a->arg[0], &path);
+    vd_buf_str(&path, "/reset");
+    return cli_api_post(a, &api, vd_buf_cstr(&path), VD_SPAN_NONE);
 }

@@ -2,6 +2,8 @@
  * made here live in the store (kind "trusted-issuer"). One object of that kind and the name of a
  * file's entry holds only {"suspended":...}. A change is stored first, then takes effect in memory,
  * under one lock. */
+#include <stdatomic.h>
+
 #include "broker/api/app.h"
 #include "shared/program/objects.h"
 
@@ -65,6 +67,26 @@ static vd_rc with_state(vd_span body, bool suspended, vd_buf *out, vd_err *err)
 /* ---- start ------------------------------------------------------------------------------------
  */
 
+/* An older key set of an entry that does not fetch: the start goes on, the entry's passports are
+ * refused, and an administrator can say that it is meant. Takes the references over. */
+static vd_rc add_loaded(struct brk_app *app, struct brk_trust_row *row, vd_err *err)
+{
+    vd_err why = { 0 };
+    vd_rc_ rc = brk_trust_add(app->trust, row, &why);
+    if (rc.code == VD_E_OLDER_SET) {
+        vd_context(&why, row->issuer->name);
+        vd_log_err(app->server->log, VD_LOG_ERROR, "broker", &why);
+        brk_keyset_unref(VD_TAKE(row->keys));
+        vd_err_clear(&why);
+        rc = brk_trust_add(app->trust, row, &why);
+    }
+    if (rc.code == VD_E_OK)
+        return VD_OK;
+    brk_issuer_unref(row->issuer);
+    brk_keyset_unref(row->keys);
+    return vd_fail(err, VD_E_CONFIG, "%s", why.msg);
+}
+
 static vd_rc load_file(struct brk_app *app, vd_err *err)
 {
     size_t n = vd_config_tables(app->server->config, "trusted_issuer");
@@ -72,13 +94,13 @@ static vd_rc load_file(struct brk_app *app, vd_err *err)
         VD_AUTO(brk_issuer_unref) struct brk_issuer *issuer = NULL;
         VD_AUTO(brk_keyset_unref) struct brk_keyset *keys = NULL;
         VD_TRY(brk_issuer_from_config(app->server->config, i, &issuer, &keys, err));
-        const struct brk_trust_row row = { .issuer = issuer, .keys = keys, .from_file = true };
-        if (brk_trust_add(app->trust, &row, err).code != VD_E_OK) {
+        struct brk_trust_row row = { .issuer = VD_TAKE(issuer),
+                                     .keys = VD_TAKE(keys),
+                                     .from_file = true };
+        if (add_loaded(app, &row, err).code != VD_E_OK) {
             vd_context(err, "[[trusted_issuer]]");
             return VD_RC(VD_E_CONFIG);
         }
-        issuer = NULL;
-        keys = NULL;
     }
     return VD_OK;
 }
@@ -109,12 +131,13 @@ static vd_rc load_stored(struct brk_app *app, const struct vd_object *o, vd_err 
                        "remove its [[trusted_issuer]]",
                        o->name);
     VD_TRY(brk_issuer_from_json(o->name, vd_buf_span(&o->body), &issuer, &keys, &suspended, err));
-    const struct brk_trust_row row = { issuer, keys, suspended, false, o->version };
-    if (brk_trust_add(app->trust, &row, err).code != VD_E_OK)
-        return VD_RC(VD_E_CONFIG);
-    issuer = NULL;
-    keys = NULL;
-    return VD_OK;
+    struct brk_trust_row row = {
+        .issuer = VD_TAKE(issuer),
+        .keys = VD_TAKE(keys),
+        .suspended = suspended,
+        .version = o->version,
+    };
+    return add_loaded(app, &row, err);
 }
 
 static bool load_one(void *ctx, const struct vd_object *o)
@@ -140,7 +163,34 @@ vd_rc brk_issuers_load(struct brk_app *app, vd_err *err)
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-static void row_to_json(const struct brk_trust_row *row, vd_jw *w)
+/* The highest numbers seen, and the statement in force. */
+static void published_to_json(struct brk_trust *t, const struct brk_trust_row *row, vd_jw *w)
+{
+    struct brk_mark marks[BRK_SEEN_MAX] = { 0 };
+    const struct brk_revocation *r = row->revoked;
+    if (brk_trust_marks(t, row->issuer, marks, NULL).code == VD_E_OK)
+        vd_jw_ku64(w, "jwks_seq", marks[BRK_SEEN_JWKS].seq);
+    vd_jw_key(w, "revocation");
+    if (!r) {
+        vd_jw_null(w);
+        return;
+    }
+    vd_jw_obj(w);
+    vd_jw_ku64(w, "seq", r->seq);
+    vd_jw_key(w, "expires_at");
+    vd_jw_time(w, atomic_load(&row->issuer->statement.good_until));
+    vd_jw_ku64(w, "jti", r->n[BRK_REVOKED_JTI]);
+    vd_jw_ku64(w, "hw_id", r->n[BRK_REVOKED_HW_ID]);
+    vd_jw_ku64(w, "policy_sha256", r->n[BRK_REVOKED_POLICY]);
+    vd_jw_key(w, "not_before");
+    if (r->not_before)
+        vd_jw_time(w, r->not_before);
+    else
+        vd_jw_null(w);
+    vd_jw_end(w);
+}
+
+static void row_to_json(struct brk_trust *t, const struct brk_trust_row *row, vd_jw *w)
 {
     vd_jw_obj(w);
     vd_jw_kstr(w, "name", row->issuer->name);
@@ -148,14 +198,16 @@ static void row_to_json(const struct brk_trust_row *row, vd_jw *w)
     vd_jw_kstr(w, "origin", row->from_file ? "file" : "store");
     vd_jw_kbool(w, "suspended", row->suspended);
     brk_issuer_to_json(row->issuer, row->keys, w);
+    published_to_json(t, row, w);
     vd_jw_end(w);
 }
 
-static vd_rc answer_row(const struct brk_trust_row *row, struct vd_resp *resp, vd_err *err)
+static vd_rc answer_row(struct brk_trust *t, const struct brk_trust_row *row, struct vd_resp *resp,
+                        vd_err *err)
 {
     char etag[32];
     vd_jw w = vd_jw_of(&resp->body);
-    row_to_json(row, &w);
+    row_to_json(t, row, &w);
     resp->content_type = "application/json";
     (void)snprintf(etag, sizeof etag, "\"%llu\"", (unsigned long long)row->version);
     return vd_resp_field(resp, "ETag", vd_span_str(etag), err);
@@ -172,7 +224,7 @@ vd_rc brk_issuers_list(const struct vd_req *req, struct vd_resp *resp, vd_err *e
     vd_jw_key(&w, "items");
     vd_jw_arr(&w);
     for (size_t i = 0; i < view->n; i++)
-        row_to_json(&view->row[i], &w);
+        row_to_json(app->trust, &view->row[i], &w);
     vd_jw_end(&w);
     vd_jw_key(&w, "next");
     vd_jw_null(&w);
@@ -198,7 +250,7 @@ vd_rc brk_issuers_get(const struct vd_req *req, struct vd_resp *resp, vd_err *er
     const struct brk_trust_row *row = brk_trust_by_name(view, name);
     if (!row)
         return vd_fail(err, VD_E_NOT_FOUND, "there is no trusted issuer %s", name);
-    return answer_row(row, resp, err);
+    return answer_row(app->trust, row, resp, err);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------
@@ -349,4 +401,46 @@ vd_rc brk_issuers_delete(const struct vd_req *req, struct vd_resp *resp, vd_err 
     (void)pthread_mutex_unlock(&app->issuers);
     resp->status = 204;
     return rc;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+/* The record first: afterwards an older key set or statement is taken. */
+static vd_rc record_reset(const struct vd_req *req, const char *name, const struct brk_mark *marks,
+                          vd_err *err)
+{
+    uint64_t seq = 0;
+    VD_AUTO_BUF detail = vd_buf_of(4096);
+    vd_jw w = vd_jw_of(&detail);
+    vd_jw_obj(&w);
+    vd_jw_kstr(&w, "what", "trusted-issuer.reset");
+    vd_jw_kstr(&w, "identity", req->admin.identity);
+    vd_jw_kstr(&w, "role", req->admin.role);
+    vd_jw_kstr(&w, "name", name);
+    vd_jw_ku64(&w, "jwks_seq", marks[BRK_SEEN_JWKS].seq);
+    vd_jw_ku64(&w, "revocation_seq", marks[BRK_SEEN_STATEMENT].seq);
+    vd_jw_end(&w);
+    VD_TRY(vd_buf_check(&detail, err));
+    return vd_audit_append(req->server->audit, "issuer-reset", vd_buf_span(&detail),
+                           VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, &seq, err);
+}
+
+vd_rc brk_issuers_reset(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    char name[BRK_NAME_MAX + 1];
+    struct brk_app *app = req->app;
+    struct brk_mark marks[BRK_SEEN_MAX] = { 0 };
+    VD_TRY(name_of(req, name, err));
+    (void)pthread_mutex_lock(&app->issuers);
+    VD_AUTO(brk_trust_view_unref) struct brk_trust_view *view = brk_trust_view(app->trust);
+    const struct brk_trust_row *row = brk_trust_by_name(view, name);
+    vd_rc_ rc = row ? brk_trust_marks(app->trust, row->issuer, marks, err)
+                    : vd_fail(err, VD_E_NOT_FOUND, "there is no trusted issuer %s", name);
+    if (rc.code == VD_E_OK)
+        rc = record_reset(req, name, marks, err);
+    if (rc.code == VD_E_OK)
+        rc = brk_trust_reset(app->trust, name, err);
+    (void)pthread_mutex_unlock(&app->issuers);
+    return rc.code == VD_E_OK ? brk_issuers_get(req, resp, err) : rc;
 }

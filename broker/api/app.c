@@ -45,6 +45,7 @@ static vd_rc trust_open(struct brk_app *app, vd_err *err)
         .limits = s->limits,
         .clock = s->clock,
         .log = s->log,
+        .store = s->store,
         .auth = s->auth,
         .allow_rsa1_5 = vd_config_bool(s->config, "release.allow_rsa1_5"),
     };

@@ -60,6 +60,7 @@ vd_rc brk_issuers_list(const struct vd_req *req, struct vd_resp *resp, vd_err *e
 vd_rc brk_issuers_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc brk_issuers_put(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc brk_issuers_delete(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc brk_issuers_reset(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* admin_policies.c */
 vd_rc brk_policies_list_route(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc brk_policies_get_route(const struct vd_req *req, struct vd_resp *resp, vd_err *err);

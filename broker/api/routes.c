@@ -31,6 +31,7 @@ const struct vd_route brk_admin_routes[] = {
     { VD_GET,    "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_get },
     { VD_PUT,    "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_BODY(refvalue_body), VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_put },
     { VD_DELETE, "/api/v1/trusted-issuers/{name}",                VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_delete },
+    { VD_POST,   "/api/v1/trusted-issuers/{name}/reset",          VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_issuers_reset },
     { VD_GET,    "/api/v1/release-policies",                      VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_list_route },
     { VD_GET,    "/api/v1/release-policies/{id}",                 VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_get_route },
     { VD_GET,    "/api/v1/release-policies/{id}/versions",        VD_ADMIN,    VD_NO_BODY,            VD_SHAPE_NATIVE, VD_WORK,   brk_policies_history_route },

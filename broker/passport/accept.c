@@ -123,6 +123,10 @@ static vd_rc key_find(struct brk_trust *t, const struct vd_jws *jws,
     const struct brk_jwk *jwk = NULL;
     if (row->issuer->source == BRK_KEYS_CA)
         return ca_key(t, jws, row->issuer, ret, err);
+    if (!row->keys && row->issuer->source != BRK_KEYS_URL)
+        return vd_fail(err, VD_E_UNAVAILABLE,
+                       "the key set of %s is older than one seen before; vidimus issuer reset %s",
+                       row->issuer->name, row->issuer->name);
     if (!row->keys)
         return vd_fail(err, VD_E_UNAVAILABLE, "the key set of %s could not be fetched yet",
                        row->issuer->name);
@@ -165,6 +169,8 @@ static vd_rc passport_make(struct brk_trust *t, struct vd_jws *jws, vd_jv claims
     p->epoch = epoch;
     memcpy(p->sha256, sha256, 32);
     vd_rc_ rc = brk_claims_read(&cfg, claims, p, err);
+    if (rc.code == VD_E_OK && row->revoked)
+        rc = brk_revocation_check(row->revoked, p, claims, err);
     if (rc.code != VD_E_OK) {
         vd_context(err, "passport refused");
         return rc;
@@ -219,6 +225,16 @@ static vd_rc accept_new(struct brk_trust *t, vd_span token, const uint8_t sha256
     return VD_OK;
 }
 
+/* require_revocation: nothing of an issuer is accepted without knowing what it has revoked. */
+static vd_rc statement_good(const struct brk_issuer *i, int64_t now, vd_err *err)
+{
+    int64_t until = atomic_load_explicit(&i->statement.good_until, memory_order_acquire);
+    if (!i->require_revocation || now < until)
+        return VD_OK;
+    return vd_fail(err, VD_E_REVOCATION_STALE, "the revocation statement of %s %s", i->name,
+                   until ? "has expired and no newer one was had" : "was not had yet");
+}
+
 vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, vd_err *err)
 {
     uint8_t sha256[32];
@@ -234,10 +250,13 @@ vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, 
     if (p) {
         atomic_fetch_add_explicit(&t->hits, 1, memory_order_relaxed);
         VD_TRY(brk_passport_alive(p, now, t->cfg.limits->leeway, err));
+        VD_TRY(statement_good(p->issuer, now, err));
         *ret = VD_TAKE(p);
         return VD_OK;
     }
     vd_rc_ rc = accept_new(t, token, sha256, &p, err);
+    if (rc.code == VD_E_OK)
+        rc = statement_good(p->issuer, now, err);
     atomic_fetch_add_explicit(rc.code == VD_E_OK ? &t->accepted : &t->refused, 1,
                               memory_order_relaxed);
     if (rc.code != VD_E_OK)

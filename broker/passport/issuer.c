@@ -171,20 +171,42 @@ static bool is_loopback_url(const char *url)
     return false;
 }
 
-static vd_rc url_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_err *err)
+static vd_rc url_copy(const char *url, const char *what, char **ret, vd_err *err)
 {
     char text[1025];
-    VD_TRY(brk_text_copy_str(s->jwks_url, "jwks_url", false, text, sizeof text - 1, err));
+    VD_TRY(brk_text_copy_str(url, what, false, text, sizeof text - 1, err));
     if (strncmp(text, "https://", 8) != 0 && !is_loopback_url(text))
         return vd_fail(err, VD_E_SETTING,
-                       "jwks_url begins with https:// (http:// only for the machine itself)");
+                       "%s begins with https:// (http:// only for the machine itself)", what);
     if (strchr(text, ' ') || strchr(text, '@') || strchr(text, '#'))
-        return vd_fail(err, VD_E_SETTING, "jwks_url has a blank, a user name or a fragment");
-    i->where = vd_strdup_span(vd_span_str(text));
-    i->url_ca = s->jwks_url_ca ? vd_strdup_span(vd_span_str(s->jwks_url_ca)) : NULL;
-    if (!i->where || (s->jwks_url_ca && !i->url_ca))
-        return vd_fail(err, VD_E_NOMEM, "trusted issuer");
-    return VD_OK;
+        return vd_fail(err, VD_E_SETTING, "%s has a blank, a user name or a fragment", what);
+    *ret = vd_strdup_span(vd_span_str(text));
+    return *ret ? VD_OK : vd_fail(err, VD_E_NOMEM, "trusted issuer");
+}
+
+static vd_rc url_ca_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_err *err)
+{
+    if (!s->jwks_url_ca)
+        return VD_OK;
+    if (!s->jwks_url && !s->revocation_url)
+        return vd_fail(err, VD_E_SETTING, "jwks_url_ca goes with jwks_url or revocation_url only");
+    i->url_ca = vd_strdup_span(vd_span_str(s->jwks_url_ca));
+    return i->url_ca ? VD_OK : vd_fail(err, VD_E_NOMEM, "trusted issuer");
+}
+
+/* The statement is verified by a key of the set, so a CA alone is not enough. */
+static vd_rc revocation_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_err *err)
+{
+    i->require_revocation = s->require_revocation;
+    if (s->require_revocation && !s->revocation_url)
+        return vd_fail(err, VD_E_SETTING, "require_revocation goes with revocation_url only");
+    if (!s->revocation_url)
+        return VD_OK;
+    if (i->source == BRK_KEYS_CA)
+        return vd_fail(err, VD_E_SETTING,
+                       "revocation_url needs a key set (a JWKS or jwks_url): it holds the key of "
+                       "the statements");
+    return url_copy(s->revocation_url, "revocation_url", &i->revocation_url, err);
 }
 
 static vd_rc ca_set(struct brk_issuer *i, const struct brk_issuer_spec *s, vd_err *err)
@@ -220,15 +242,13 @@ static vd_rc keys_set(struct brk_issuer *i, const struct brk_issuer_spec *s,
             "exactly one source of keys is needed: a JWKS, jwks_url, or a CA with leaf_name");
     if (!ca && s->leaf_name)
         return vd_fail(err, VD_E_SETTING, "leaf_name goes with a CA only");
-    if (!s->jwks_url && s->jwks_url_ca)
-        return vd_fail(err, VD_E_SETTING, "jwks_url_ca goes with jwks_url only");
     if (ca) {
         i->source = BRK_KEYS_CA;
         return ca_set(i, s, err);
     }
     if (s->jwks_url) {
         i->source = BRK_KEYS_URL;
-        return url_set(i, s, err);
+        return url_copy(s->jwks_url, "jwks_url", &i->where, err);
     }
     if (!s->jwks_file) {
         i->source = BRK_KEYS_INLINE;
@@ -280,6 +300,8 @@ vd_rc brk_issuer_new(const struct brk_issuer_spec *s, struct brk_issuer **ret,
     if (i->max_lifetime > BRK_LIFETIME_MAX)
         return vd_fail(err, VD_E_SETTING, "max_lifetime is at most %d seconds", BRK_LIFETIME_MAX);
     VD_TRY(keys_set(i, s, &keys, err));
+    VD_TRY(url_ca_set(i, s, err));
+    VD_TRY(revocation_set(i, s, err));
     *ret_keys = VD_TAKE(keys);
     *ret = VD_TAKE(i);
     return VD_OK;
@@ -302,6 +324,7 @@ void brk_issuer_unref(struct brk_issuer *i)
     free(i->policy);
     free(i->where);
     free(i->url_ca);
+    free(i->revocation_url);
     vd_certs_free(i->anchors);
     brk_chains_free(i->chains);
     free(i);

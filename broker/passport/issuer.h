@@ -16,6 +16,7 @@ enum {
     BRK_LIFETIME_MAX =
         631152000,     /* 20 years: recorded tokens are replayed; a warning above a day */
     BRK_LIST_MAX = 64, /* entries of one list of an issuer */
+    BRK_ETAG_MAX = 127,
 };
 
 enum brk_freshness { BRK_FRESH_ISSUER_NONCE, BRK_FRESH_CALLER_DATA, BRK_FRESH_NONE, BRK_FRESH_MAX };
@@ -35,8 +36,9 @@ struct brk_issuer_spec {
     const char *jwks_url_ca; /* PEM file: the CA of the server behind jwks_url */
     const char *ca_file;
     const char *leaf_name;
-    vd_span jwks; /* inline JWKS text (native API) */
-    vd_span ca;   /* inline PEM (native API) */
+    const char *revocation_url; /* NULL: its statements are not asked for */
+    vd_span jwks;               /* inline JWKS text (native API) */
+    vd_span ca;                 /* inline PEM (native API) */
     const char *const *algs;
     const char *const *tees;
     const char *const *repositories;
@@ -45,6 +47,7 @@ struct brk_issuer_spec {
     const char *assume_freshness;
     bool require_audience;
     bool accept_simulated;
+    bool require_revocation;
     uint64_t max_lifetime; /* 0: the default */
 };
 
@@ -64,6 +67,7 @@ struct brk_issuer {
     enum brk_key_source source;
     char *where; /* file or URL, for messages; NULL for inline */
     char *url_ca;
+    char *revocation_url; /* NULL: none */
     char leaf_name[BRK_ISSUER_MAX + 1];
     struct vd_certs *anchors; /* BRK_KEYS_CA */
     struct brk_chains *chains;
@@ -81,6 +85,7 @@ struct brk_issuer {
     enum brk_freshness assumed;
     bool require_audience;
     bool accept_simulated;
+    bool require_revocation;
     uint64_t max_lifetime;
     struct { /* BRK_KEYS_URL: when keys were fetched; guarded by the lock of trust.c */
         int64_t last_try;
@@ -88,7 +93,13 @@ struct brk_issuer {
         int64_t next;
         uint64_t tries;
         bool wanted;
+        char etag[BRK_ETAG_MAX + 1]; /* of the set in use; empty: unknown */
     } fetch;
+    struct { /* revocation_url; `next` and `tries` are guarded by the same lock */
+        int64_t next;
+        uint64_t tries;
+        _Atomic int64_t good_until; /* exp of the newest statement; 0: none was had */
+    } statement;
 };
 
 struct brk_keyset;

@@ -27,6 +27,8 @@ vd_rc brk_issuer_from_config(const struct vd_config *c, size_t i, struct brk_iss
         .jwks_url_ca = vd_config_tstr(c, table, i, "jwks_url_ca"),
         .ca_file = vd_config_tstr(c, table, i, "ca_file"),
         .leaf_name = vd_config_tstr(c, table, i, "leaf_name"),
+        .revocation_url = vd_config_tstr(c, table, i, "revocation_url"),
+        .require_revocation = vd_config_tbool(c, table, i, "require_revocation"),
         .algs = strs(c, i, "algs"),
         .tees = strs(c, i, "tees"),
         .repositories = strs(c, i, "repositories"),
@@ -115,6 +117,7 @@ static vd_rc string_member(vd_jv_iter m, struct body *b, bool *ret_known, vd_err
         { "issuer", &s->issuer },
         { "jwks_url", &s->jwks_url },
         { "leaf_name", &s->leaf_name },
+        { "revocation_url", &s->revocation_url },
         { "assume_freshness", &s->assume_freshness },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
@@ -156,6 +159,8 @@ static vd_rc other_member(vd_jv_iter m, struct body *b, vd_err *err)
         return bool_of(m.value, "require_audience", &s->require_audience, err);
     if (vd_jv_str_eq(m.name, "accept_simulated"))
         return bool_of(m.value, "accept_simulated", &s->accept_simulated, err);
+    if (vd_jv_str_eq(m.name, "require_revocation"))
+        return bool_of(m.value, "require_revocation", &s->require_revocation, err);
     if (vd_jv_str_eq(m.name, "suspended"))
         return bool_of(m.value, "suspended", &b->suspended, err);
     if (vd_jv_str_eq(m.name, "max_lifetime")) {
@@ -284,6 +289,9 @@ void brk_issuer_to_json(const struct brk_issuer *i, const struct brk_keyset *key
     vd_jw_kbool(w, "require_audience", i->require_audience);
     vd_jw_ku64(w, "max_lifetime", i->max_lifetime);
     vd_jw_kbool(w, "accept_simulated", i->accept_simulated);
+    if (i->revocation_url)
+        vd_jw_kstr(w, "revocation_url", i->revocation_url);
+    vd_jw_kbool(w, "require_revocation", i->require_revocation);
     if (i->assumes)
         vd_jw_kstr(w, "assume_freshness", brk_freshness_name(i->assumed));
 }

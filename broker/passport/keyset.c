@@ -56,15 +56,22 @@ static vd_rc item_read(vd_jv jwk, struct brk_jwk *it, vd_err *err)
     return vd_key_thumbprint(it->key, it->thumbprint, err);
 }
 
-static vd_rc unique(const struct brk_keyset *k, const struct brk_jwk *it, vd_err *err)
+static vd_rc unique_in(const struct brk_jwk *list, size_t n, const struct brk_jwk *it, vd_err *err)
 {
-    for (size_t i = 0; i < k->n; i++) {
-        if (it->kid[0] && strcmp(k->item[i].kid, it->kid) == 0)
+    for (size_t i = 0; i < n; i++) {
+        if (it->kid[0] && strcmp(list[i].kid, it->kid) == 0)
             return vd_fail(err, VD_E_SETTING, "two keys have the kid %.40s", it->kid);
-        if (strcmp(k->item[i].thumbprint, it->thumbprint) == 0)
+        if (strcmp(list[i].thumbprint, it->thumbprint) == 0)
             return vd_fail(err, VD_E_SETTING, "the key %s is in the set twice", it->thumbprint);
     }
     return VD_OK;
+}
+
+/* Among the keys of both uses: one that signs passports and statements would be worth both. */
+static vd_rc unique(const struct brk_keyset *k, const struct brk_jwk *it, vd_err *err)
+{
+    VD_TRY(unique_in(k->item, k->n, it, err));
+    return unique_in(k->statement, k->n_statement, it, err);
 }
 
 static vd_rc set_fill(vd_jv keys, struct brk_keyset *k, vd_err *err)
@@ -73,7 +80,9 @@ static vd_rc set_fill(vd_jv keys, struct brk_keyset *k, vd_err *err)
     while (vd_jv_next(&each)) {
         if (!vd_jv_is(each.value, VD_JSON_OBJECT))
             return vd_fail(err, VD_E_SETTING, "an element of keys is no object");
-        if (is_foreign(each.value))
+        vd_jv use = vd_jv_get(each.value, "vidimus_use");
+        bool statement = vd_jv_str_eq(use, "revocation");
+        if (is_foreign(each.value) || (vd_jv_ok(use) && !statement))
             continue;
         struct brk_jwk it = { 0 };
         vd_rc_ rc = item_read(each.value, &it, err);
@@ -83,8 +92,25 @@ static vd_rc set_fill(vd_jv keys, struct brk_keyset *k, vd_err *err)
             vd_key_unref(it.key);
             return VD_RC(VD_E_SETTING);
         }
-        k->item[k->n++] = it;
+        if (statement)
+            k->statement[k->n_statement++] = it;
+        else
+            k->item[k->n++] = it;
     }
+    return VD_OK;
+}
+
+/* vidimus_seq and iat, both or neither. */
+static vd_rc edition_read(vd_jv root, struct brk_keyset *k, vd_err *err)
+{
+    uint64_t iat = 0;
+    vd_jv seq = vd_jv_get(root, "vidimus_seq");
+    if (!vd_jv_ok(seq))
+        return VD_OK;
+    if (vd_jv_u64(seq, INT64_MAX, &k->seq, NULL).code != VD_E_OK || k->seq == 0 ||
+        vd_jv_u64(vd_jv_get(root, "iat"), INT64_MAX, &iat, NULL).code != VD_E_OK)
+        return vd_fail(err, VD_E_SETTING, "vidimus_seq and iat of a key set are whole numbers");
+    k->iat = (int64_t)iat;
     return VD_OK;
 }
 
@@ -103,8 +129,10 @@ vd_rc brk_keyset_parse(vd_span jwks, struct brk_keyset **ret, vd_err *err)
         return vd_fail(err, VD_E_NOMEM, "key set");
     atomic_init(&k->refs, 1);
     k->item = calloc(vd_jv_count(keys) + 1, sizeof *k->item);
-    if (!k->item)
+    k->statement = calloc(vd_jv_count(keys) + 1, sizeof *k->statement);
+    if (!k->item || !k->statement)
         return vd_fail(err, VD_E_NOMEM, "key set");
+    VD_TRY(edition_read(vd_json_root(doc), k, err));
     VD_TRY(set_fill(keys, k, err));
     if (k->n == 0)
         return vd_fail(err, VD_E_SETTING, "the key set has no key that can verify a passport");
@@ -135,7 +163,10 @@ void brk_keyset_unref(struct brk_keyset *k)
         return;
     for (size_t i = 0; i < k->n; i++)
         vd_key_unref(k->item[i].key);
+    for (size_t i = 0; i < k->n_statement; i++)
+        vd_key_unref(k->statement[i].key);
     free(k->item);
+    free(k->statement);
     free(k);
 }
 
@@ -158,15 +189,29 @@ const struct brk_jwk *brk_keyset_by_kid(const struct brk_keyset *k, vd_span kid)
     return NULL;
 }
 
+const struct brk_jwk *brk_keyset_statement(const struct brk_keyset *k, vd_span kid)
+{
+    for (size_t i = 0; i < k->n_statement; i++) {
+        const struct brk_jwk *it = &k->statement[i];
+        if (vd_span_eq_str(kid, it->kid[0] ? it->kid : it->thumbprint))
+            return it;
+    }
+    return NULL;
+}
+
+static bool same_list(const struct brk_jwk *a, size_t n, const struct brk_jwk *b, size_t m)
+{
+    size_t found = 0;
+    for (size_t i = 0; n == m && i < n; i++)
+        for (size_t j = 0; j < m; j++)
+            found += strcmp(a[i].thumbprint, b[j].thumbprint) == 0 &&
+                     strcmp(a[i].kid, b[j].kid) == 0 && a[i].has_alg == b[j].has_alg &&
+                     a[i].alg == b[j].alg;
+    return n == m && found == n;
+}
+
 bool brk_keyset_same(const struct brk_keyset *a, const struct brk_keyset *b)
 {
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++) {
-        const struct brk_jwk *x = &a->item[i];
-        const struct brk_jwk *y = brk_keyset_by_thumbprint(b, x->thumbprint);
-        if (!y || strcmp(x->kid, y->kid) != 0 || x->has_alg != y->has_alg || x->alg != y->alg)
-            return false;
-    }
-    return true;
+    return same_list(a->item, a->n, b->item, b->n) &&
+           same_list(a->statement, a->n_statement, b->statement, b->n_statement);
 }

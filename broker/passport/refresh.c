@@ -10,7 +10,7 @@
 #include "shared/http/client.h"
 
 enum {
-    AGE_MIN = 30,
+    AGE_MIN = 1, /* an issuer that rotates often says so */
     AGE_MAX = 3600,
     RETRY_FIRST = 2,
     RETRY_MAX = 60,
@@ -35,11 +35,24 @@ static int64_t max_age(vd_span value)
     return age < AGE_MIN ? AGE_MIN : age > AGE_MAX ? AGE_MAX : age;
 }
 
-static vd_rc fetch(struct brk_trust *t, const struct brk_issuer *issuer, int64_t *ret_age,
-                   vd_err *err)
+/* The ETag of an answer, if it is one that can be sent back. */
+static void etag_of(const struct vd_answer *a, char ret[BRK_ETAG_MAX + 1])
+{
+    vd_span v = vd_answer_field(a, "ETag");
+    bool ok = v.n >= 2 && v.n <= BRK_ETAG_MAX;
+    for (size_t i = 0; i < v.n; i++)
+        ok = ok && v.p[i] > 0x20 && v.p[i] < 0x7f;
+    (void)snprintf(ret, BRK_ETAG_MAX + 1, "%.*s", ok ? (int)v.n : 0, (const char *)v.p);
+}
+
+/* `etag` names the set that is in use, on entry and on return. */
+static vd_rc fetch(struct brk_trust *t, const struct brk_issuer *issuer,
+                   char etag[BRK_ETAG_MAX + 1], int64_t *ret_age, vd_err *err)
 {
     const struct vd_client_cfg cfg = { .ca_file = issuer->url_ca, .connections = 1 };
-    const char *const fields[] = { "Accept: application/json", NULL };
+    char match[BRK_ETAG_MAX + 32];
+    (void)snprintf(match, sizeof match, "If-None-Match: %s", etag);
+    const char *const fields[] = { "Accept: application/json", etag[0] ? match : NULL, NULL };
     const struct vd_call call = {
         .method = "GET",
         .url = issuer->where,
@@ -52,11 +65,15 @@ static vd_rc fetch(struct brk_trust *t, const struct brk_issuer *issuer, int64_t
     __attribute__((cleanup(vd_answer_done))) struct vd_answer answer = { 0 };
     VD_TRY(vd_client_new(&cfg, &client, err));
     VD_TRY(vd_client_call(client, &call, &answer, err));
+    *ret_age = max_age(vd_answer_field(&answer, "Cache-Control"));
+    if (answer.status == 304 && etag[0])
+        return VD_OK;
     if (answer.status != 200)
         return vd_fail(err, VD_E_REMOTE, "status %d", answer.status);
     VD_TRY(brk_keyset_parse(vd_buf_span(&answer.body), &keys, err));
-    *ret_age = max_age(vd_answer_field(&answer, "Cache-Control"));
-    return brk_trust_set_keys(t, issuer, keys, err);
+    VD_TRY(brk_trust_set_keys(t, issuer, keys, err));
+    etag_of(&answer, etag);
+    return VD_OK;
 }
 
 static void failed(struct brk_trust *t, struct brk_issuer *issuer, vd_err *err)
@@ -72,7 +89,13 @@ static void refresh(struct brk_trust *t, struct brk_issuer *issuer)
 {
     vd_err err = { 0 };
     int64_t age = 0;
-    bool ok = fetch(t, issuer, &age, &err).code == VD_E_OK;
+    char etag[BRK_ETAG_MAX + 1];
+    (void)pthread_mutex_lock(&t->lock);
+    memcpy(etag, issuer->fetch.etag, sizeof etag);
+    /* Asked for while this fetch runs: it must be done once more. */
+    issuer->fetch.next = INT64_MAX;
+    (void)pthread_mutex_unlock(&t->lock);
+    bool ok = fetch(t, issuer, etag, &age, &err).code == VD_E_OK;
     int64_t now = vd_clock_s(&t->cfg.clock);
     if (!ok)
         failed(t, issuer, &err);
@@ -81,7 +104,15 @@ static void refresh(struct brk_trust *t, struct brk_issuer *issuer)
     bool stale = !ok && issuer->fetch.last_ok && now - issuer->fetch.last_ok > STALE_SECONDS;
     issuer->fetch.tries = ok ? 0 : issuer->fetch.tries + 1;
     int64_t retry = RETRY_FIRST << (issuer->fetch.tries < 5 ? issuer->fetch.tries : 5);
-    issuer->fetch.next = now + (ok ? age : retry < RETRY_MAX ? retry : RETRY_MAX);
+    int64_t wait = ok ? age : retry < RETRY_MAX ? retry : RETRY_MAX;
+    /* Who wants to know what is revoked wants to know of a withdrawn key as soon. */
+    if (issuer->revocation_url && wait > BRK_STATEMENT_INTERVAL)
+        wait = BRK_STATEMENT_INTERVAL;
+    bool again = issuer->fetch.next == 0; /* a reset */
+    issuer->fetch.next = again ? 0 : now + wait;
+    if (again || stale)
+        etag[0] = '\0';
+    memcpy(issuer->fetch.etag, etag, sizeof etag);
     issuer->fetch.last_try = now;
     if (ok)
         issuer->fetch.last_ok = now;
@@ -142,6 +173,10 @@ vd_rc brk_trust_start(struct brk_trust *t, vd_err *err)
     if (pthread_create(&t->refresher, NULL, run, t) != 0)
         return vd_fail(err, VD_E_INTERNAL, "the thread that refreshes key sets cannot be started");
     t->running = true;
+    if (pthread_create(&t->statements, NULL, brk_statements_run, t) != 0)
+        return vd_fail(err, VD_E_INTERNAL,
+                       "the thread that fetches revocation statements cannot be started");
+    t->fetching = true;
     return VD_OK;
 }
 
@@ -151,11 +186,13 @@ void brk_refresh_stop(struct brk_trust *t)
         return;
     (void)pthread_mutex_lock(&t->lock);
     t->stop = true;
-    (void)pthread_cond_signal(&t->wake);
+    (void)pthread_cond_broadcast(&t->wake);
     (void)pthread_cond_broadcast(&t->done);
     (void)pthread_mutex_unlock(&t->lock);
     (void)pthread_join(t->refresher, NULL);
-    t->running = false;
+    if (t->fetching)
+        (void)pthread_join(t->statements, NULL);
+    t->running = t->fetching = false;
 }
 
 bool brk_trust_want_keys(struct brk_trust *t, struct brk_issuer *issuer)
@@ -169,7 +206,7 @@ bool brk_trust_want_keys(struct brk_trust *t, struct brk_issuer *issuer)
     bool recent = vd_clock_s(&t->cfg.clock) - issuer->fetch.last_try < BRK_REFRESH_INTERVAL;
     if (!recent && !issuer->fetch.wanted) {
         issuer->fetch.wanted = true;
-        (void)pthread_cond_signal(&t->wake);
+        (void)pthread_cond_broadcast(&t->wake);
         /* Only this request waits; all others with unknown keys are refused at once meanwhile. */
         int rc = 0;
         while (issuer->fetch.wanted && !t->stop && rc == 0)

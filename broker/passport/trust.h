@@ -6,6 +6,8 @@
 #include "broker/passport/issuer.h"
 #include "broker/passport/keyset.h"
 #include "broker/passport/passport.h"
+#include "broker/passport/revocation.h"
+#include "broker/passport/seen.h"
 #include "shared/auth/auth.h"
 
 struct brk_trust; /* thread safe */
@@ -14,6 +16,7 @@ struct brk_trust_cfg {
     const struct vd_limits *limits;
     struct vd_clock clock;
     struct vd_log *log;          /* may be NULL */
+    struct vd_store *store;      /* remembers the highest numbers seen; may be NULL in tests */
     const struct vd_auth *auth;  /* administrators' keys must be others; may be NULL in tests */
     const char *const *audience; /* [accept] audience; lives with the trust */
     size_t n_audience;
@@ -28,7 +31,8 @@ struct brk_trust_row {
     struct brk_keyset *keys; /* NULL: a CA, or a URL that has not answered yet */
     bool suspended;
     bool from_file;
-    uint64_t version; /* of the object in the store; 0: none */
+    uint64_t version;               /* of the object in the store; 0: none */
+    struct brk_revocation *revoked; /* NULL: no statement was had */
 };
 struct brk_trust_view {
     _Atomic unsigned refs;
@@ -45,7 +49,8 @@ const struct brk_trust_row *brk_trust_by_issuer(const struct brk_trust_view *v, 
 uint64_t brk_trust_epoch(const struct brk_trust *t);
 
 /* A new entry. References of `row` are taken over on success. VD_E_SETTING when its name or issuer
- * is taken or one of its keys belongs to an administrator. */
+ * is taken or one of its keys belongs to an administrator. VD_E_OLDER_SET when its key set is older
+ * than one that was seen of that issuer. */
 vd_rc brk_trust_add(struct brk_trust *t, const struct brk_trust_row *row, vd_err *err);
 /* The same for an entry of that name, which must exist. */
 vd_rc brk_trust_replace(struct brk_trust *t, const struct brk_trust_row *row, vd_err *err);
@@ -55,11 +60,18 @@ vd_rc brk_trust_suspend(struct brk_trust *t, const char *name, bool suspended, u
                         vd_err *err);
 vd_rc brk_trust_remove(struct brk_trust *t, const char *name, vd_err *err);
 /* New keys of a URL, if the entry is still this one. Same keys: nothing changes, the epoch neither.
- */
+ * VD_E_OLDER_SET. */
 vd_rc brk_trust_set_keys(struct brk_trust *t, const struct brk_issuer *issuer,
                          struct brk_keyset *keys, vd_err *err);
 
-/* Starts the thread that keeps the key sets of URLs fresh. */
+/* Forgets the highest numbers seen of an issuer, and fetches (or reads its file) again: an issuer
+ * that was set up anew begins with low numbers. VD_E_NOT_FOUND. */
+vd_rc brk_trust_reset(struct brk_trust *t, const char *name, vd_err *err);
+/* The highest numbers seen. */
+vd_rc brk_trust_marks(struct brk_trust *t, const struct brk_issuer *issuer,
+                      struct brk_mark ret[BRK_SEEN_MAX], vd_err *err);
+
+/* Starts the threads that keep key sets and revocation statements fresh. */
 vd_rc brk_trust_start(struct brk_trust *t, vd_err *err);
 /* A token names a key that its issuer's set does not have: asks for a refresh (at most one per
  * BRK_REFRESH_INTERVAL) and, for the caller that caused it, waits for the end of it, at most

@@ -10,6 +10,7 @@ static vd_rc query(const struct vd_req *req, const char *name, vd_buf *out, bool
                    vd_err *err)
 {
     vd_err why = { 0 };
+    vd_buf_done(out);
     *out = vd_buf_of(ISS_REFVALUE_NAME_MAX);
     vd_rc_ rc = vd_req_query(req, name, out, &why);
     *ret_given = rc.code == VD_E_OK;
