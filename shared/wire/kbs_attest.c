@@ -132,6 +132,8 @@ vd_rc vd_kbs_tee_key_canonical(vd_jv jwk, vd_buf *out, vd_err *err)
         vd_jw_kspan(&w, *member, vd_buf_span(&text));
     }
     vd_jw_end(&w);
+    if (out->over)
+        return vd_fail(err, VD_E_TEE_KEY_SHAPE, "tee-pubkey: more than %zu bytes", out->max);
     return vd_buf_check(out, err);
 }
 

@@ -14,7 +14,7 @@
 #define KEY                                                                                        \
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ECDH-ES+A256KW\","                                \
     "\"x\":\"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ\",\"more\":{\"dropped\":1},"              \
-    "\"y\":\"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJVOAyck\"}"
+    "\"y\":\"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck\"}"
 
 static struct vd_json *parse(const char *text)
 {
