@@ -3,9 +3,9 @@
  * one call at a time. */
 #include "shared/http/client.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 
+#include "shared/http/curl_priv.h"
 #include "shared/http/plane_priv.h"
 
 enum { KEPT_DEFAULT = 8, KEPT_MAX = 64, CONNECT_SECONDS = 5, HEAD_MAX = 64 << 10 };
@@ -13,7 +13,8 @@ enum { KEPT_DEFAULT = 8, KEPT_MAX = 64, CONNECT_SECONDS = 5, HEAD_MAX = 64 << 10
 struct vd_client {
     char *ca_file;
     char *user_agent;
-    pthread_mutex_t lock; /* guards the idle handles */
+    const struct vd_curl *curl; /* NULL before the first call */
+    pthread_mutex_t lock;       /* guards curl and the idle handles */
     unsigned n_idle;
     unsigned max_idle;
     CURL *idle[KEPT_MAX];
@@ -21,14 +22,10 @@ struct vd_client {
 
 vd_rc vd_client_new(const struct vd_client_cfg *cfg, struct vd_client **ret, vd_err *err)
 {
-    /* Counted and thread safe since 7.84; the matching cleanup is in vd_client_free. */
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return vd_fail(err, VD_E_INTERNAL, "the HTTP client library does not start");
     vd_ignore_sigpipe();
     struct vd_client *c = calloc(1, sizeof *c);
     if (!c || pthread_mutex_init(&c->lock, NULL) != 0) {
         free(c);
-        curl_global_cleanup();
         return vd_fail(err, VD_E_NOMEM, "http client");
     }
     c->max_idle = cfg->connections ? cfg->connections : KEPT_DEFAULT;
@@ -55,34 +52,38 @@ void vd_client_free(struct vd_client *c)
     if (!c)
         return;
     for (unsigned i = 0; i < c->n_idle; i++)
-        curl_easy_cleanup(c->idle[i]);
+        c->curl->easy_cleanup(c->idle[i]);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->ca_file);
     free(c->user_agent);
     free(c);
-    curl_global_cleanup();
 }
 
-static CURL *borrow(struct vd_client *c)
+static vd_rc borrow(struct vd_client *c, CURL **ret, vd_err *err)
 {
+    const struct vd_curl *curl = NULL;
     CURL *h = NULL;
+    VD_TRY(vd_curl_get(&curl, err));
     (void)pthread_mutex_lock(&c->lock);
+    if (!c->curl) /* written once: others read it without the lock */
+        c->curl = curl;
     if (c->n_idle > 0)
         h = c->idle[--c->n_idle];
     (void)pthread_mutex_unlock(&c->lock);
-    return h ? h : curl_easy_init();
+    *ret = h ? h : curl->easy_init();
+    return *ret ? VD_OK : vd_fail(err, VD_E_NOMEM, "http client");
 }
 
 static void give_back(struct vd_client *c, CURL *h)
 {
-    curl_easy_reset(h); /* options only: connections, sessions and the DNS cache stay */
+    c->curl->easy_reset(h); /* options only: connections, sessions and the DNS cache stay */
     (void)pthread_mutex_lock(&c->lock);
     bool kept = c->n_idle < c->max_idle;
     if (kept)
         c->idle[c->n_idle++] = h;
     (void)pthread_mutex_unlock(&c->lock);
     if (!kept)
-        curl_easy_cleanup(h);
+        c->curl->easy_cleanup(h);
 }
 
 static size_t take_body(char *p, size_t size, size_t n, void *arg)
@@ -105,43 +106,45 @@ static size_t take_head(char *p, size_t size, size_t n, void *arg)
     return a->head.bad ? 0 : line.n;
 }
 
-static vd_rc field_list(const struct vd_call *call, struct curl_slist **ret, vd_err *err)
+static vd_rc field_list(const struct vd_curl *curl, const struct vd_call *call,
+                        struct curl_slist **ret, vd_err *err)
 {
     /* libcurl would wait a second for a 100 that many servers never send. */
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *list = curl->slist_append(NULL, "Expect:");
     bool ok = list != NULL;
     for (size_t i = 0; ok && call->field && call->field[i]; i++) {
         for (const char *s = call->field[i]; *s; s++)
             ok &= (unsigned char)*s >= 0x20 && *s != 0x7f;
-        struct curl_slist *longer = ok ? curl_slist_append(list, call->field[i]) : NULL;
+        struct curl_slist *longer = ok ? curl->slist_append(list, call->field[i]) : NULL;
         ok = longer != NULL;
         if (ok)
             list = longer;
     }
     if (!ok) {
-        curl_slist_free_all(list);
+        curl->slist_free_all(list);
         return vd_fail(err, VD_E_INTERNAL, "request fields of a call cannot be built");
     }
     *ret = list;
     return VD_OK;
 }
 
-static bool set_body(CURL *h, const struct vd_call *call)
+static bool set_body(const struct vd_curl *curl, CURL *h, const struct vd_call *call)
 {
     if (!call->has_body)
         return true;
     static const char nothing[] = "";
-    bool ok = curl_easy_setopt(h, CURLOPT_POST, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n) == CURLE_OK;
-    return ok && curl_easy_setopt(h, CURLOPT_POSTFIELDS,
-                                  call->body.n ? (const char *)call->body.p : nothing) == CURLE_OK;
+    bool ok = curl->easy_setopt(h, CURLOPT_POST, 1L) == CURLE_OK;
+    ok &= curl->easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n) == CURLE_OK;
+    return ok && curl->easy_setopt(h, CURLOPT_POSTFIELDS,
+                                   call->body.n ? (const char *)call->body.p : nothing) == CURLE_OK;
 }
 
 static bool set_options(CURL *h, const struct vd_client *c, const struct vd_call *call,
                         struct curl_slist *fields, struct vd_answer *a, char *why)
 {
+    const struct vd_curl *curl = c->curl;
     bool ok = true;
-#define SET(option, value) ok = ok && curl_easy_setopt(h, option, value) == CURLE_OK
+#define SET(option, value) ok = ok && curl->easy_setopt(h, option, value) == CURLE_OK
     SET(CURLOPT_ERRORBUFFER, why);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_URL, call->url);
@@ -168,7 +171,7 @@ static bool set_options(CURL *h, const struct vd_client *c, const struct vd_call
         SET(CURLOPT_CAINFO, c->ca_file);
         SET(CURLOPT_CAPATH, NULL);
     }
-    ok = ok && set_body(h, call);
+    ok = ok && set_body(curl, h, call);
     if (strcmp(call->method, "HEAD") == 0)
         SET(CURLOPT_NOBODY, 1L);
     SET(CURLOPT_CUSTOMREQUEST, call->method);
@@ -176,10 +179,10 @@ static bool set_options(CURL *h, const struct vd_client *c, const struct vd_call
     return ok;
 }
 
-static vd_rc outcome(CURLcode code, const struct vd_call *call, const struct vd_answer *a,
-                     const char *why, vd_err *err)
+static vd_rc outcome(const struct vd_curl *curl, CURLcode code, const struct vd_call *call,
+                     const struct vd_answer *a, const char *why, vd_err *err)
 {
-    const char *text = why[0] ? why : curl_easy_strerror(code);
+    const char *text = why[0] ? why : curl->easy_strerror(code);
     switch ((int)code) {
     case CURLE_OK:
         return VD_OK;
@@ -205,26 +208,28 @@ vd_rc vd_client_call(struct vd_client *c, const struct vd_call *call, struct vd_
     if (call->seconds == 0 || call->max_bytes == 0 || !call->url || !call->method)
         return vd_fail(err, VD_E_INTERNAL, "a call without limits");
     struct curl_slist *fields = NULL;
-    VD_TRY(field_list(call, &fields, err));
-    CURL *h = borrow(c);
-    if (!h) {
-        curl_slist_free_all(fields);
-        return vd_fail(err, VD_E_NOMEM, "http client");
+    CURL *h = NULL;
+    VD_TRY(borrow(c, &h, err));
+    const struct vd_curl *curl = c->curl;
+    vd_rc_ rc = field_list(curl, call, &fields, err);
+    if (rc.code != VD_E_OK) {
+        give_back(c, h);
+        return rc;
     }
     struct vd_answer a = { .body = vd_buf_of(call->max_bytes), .head = vd_buf_of(HEAD_MAX) };
     char why[CURL_ERROR_SIZE] = "";
-    vd_rc_ rc;
     if (!set_options(h, c, call, fields, &a, why)) {
         rc = vd_fail(err, VD_E_INTERNAL, "%.100s: the HTTP client library refuses an option",
                      call->url);
     } else {
-        rc = outcome(curl_easy_perform(h), call, &a, why, err);
+        rc = outcome(curl, curl->easy_perform(h), call, &a, why, err);
         long status = 0;
-        if (rc.code == VD_E_OK && curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
+        if (rc.code == VD_E_OK &&
+            curl->easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
             a.status = (int)status;
     }
     give_back(c, h);
-    curl_slist_free_all(fields);
+    curl->slist_free_all(fields);
     if (rc.code != VD_E_OK) {
         vd_answer_done(&a);
         return rc;
