@@ -11,7 +11,7 @@
 #include "shared/base/secret.h"
 #include "shared/codec/b64.h"
 #include "shared/codec/json.h"
-#include "tests/bench/guest.h"
+#include "tests/bench/strangers.h"
 
 enum { ATTESTS = 6000 };
 
@@ -34,7 +34,7 @@ struct report {
 
 static bool wanted(const struct report *r, const char *flow)
 {
-    return !r->opt->flow || strcmp(r->opt->flow, flow) == 0;
+    return !r->opt->flow || strncmp(r->opt->flow, flow, strlen(r->opt->flow)) == 0;
 }
 
 static void line(struct report *r, const char *flow, const struct load_result *l, double floor_us,
@@ -42,9 +42,10 @@ static void line(struct report *r, const char *flow, const struct load_result *l
 {
     double each = l->rate > 0 ? 1e6 / l->rate : 0;
     double ratio = each > 0 ? floor_us / each : 0;
-    printf(
-        "%-26s %9.0f/s  p50 %7.0f us  p99 %7.0f us  floor %6.0f us  ratio %5.2f  goal %4.2f  %s\n",
-        flow, l->rate, l->p50_us, l->p99_us, floor_us, ratio, goal, ratio >= goal ? "ok" : "BELOW");
+    printf("%-26s %9.0f/s  p50 %7.0f us  p99 %7.0f us  cpu %6.0f us  floor %6.0f us  ratio %5.2f  "
+           "goal %4.2f  %s\n",
+           flow, l->rate, l->p50_us, l->p99_us, l->cpu_us, floor_us, ratio, goal,
+           ratio >= goal ? "ok" : "BELOW");
     vd_jw_obj(&r->w);
     vd_jw_kstr(&r->w, "flow", flow);
     vd_jw_key(&r->w, "rate");
@@ -52,6 +53,7 @@ static void line(struct report *r, const char *flow, const struct load_result *l
     r->w.after_key = false;
     vd_jw_ku64(&r->w, "p50_us", (uint64_t)l->p50_us);
     vd_jw_ku64(&r->w, "p99_us", (uint64_t)l->p99_us);
+    vd_jw_ku64(&r->w, "cpu_us", (uint64_t)l->cpu_us);
     vd_jw_key(&r->w, "floor_us");
     vd_buf_printf(&r->json, "%.1f", floor_us);
     r->w.after_key = false;
@@ -79,9 +81,11 @@ static vd_span same_request(void *ctx, size_t i)
 }
 
 /* The same request over and over for the measured time, after a warm-up. */
-static bool repeat(struct report *r, uint16_t port, struct same *s, struct load_result *ret)
+static bool repeat(struct report *r, const struct server *to, struct same *s,
+                   struct load_result *ret)
 {
-    struct load l = { .port = port,
+    struct load l = { .port = to->guest,
+                      .pid = to->pid,
                       .connections = r->opt->connections,
                       .seconds = 0.5,
                       .request = same_request,
@@ -103,7 +107,7 @@ static bool flow_exchange(struct report *r)
     struct same s = { vd_buf_of(4096) };
     struct load_result l;
     vd_buf_str(&s.request, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-    bool ok = repeat(r, r->bench->issuer.guest, &s, &l) && l.rate > 0;
+    bool ok = repeat(r, &r->bench->issuer, &s, &l) && l.rate > 0;
     vd_buf_done(&s.request);
     r->floors.exchange_us = ok ? 1e6 / l.rate : 0;
     if (ok)
@@ -118,7 +122,7 @@ static bool flow_auth(struct report *r)
     struct same s = { vd_buf_of(4096) };
     struct load_result l;
     http_post(&s.request, "/kbs/v0/auth", VD_SPAN_NONE, guest_auth_body(GUEST_SAMPLE));
-    bool ok = repeat(r, r->bench->issuer.guest, &s, &l);
+    bool ok = repeat(r, &r->bench->issuer, &s, &l);
     vd_buf_done(&s.request);
     if (ok)
         line(r, "auth", &l, r->floors.exchange_us, 0.5);
@@ -137,6 +141,7 @@ static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
               guest_prepare(&g, r->bench->issuer.guest, ATTESTS, &requests);
     double prepared = (now_us() - start) / 1e6;
     struct load l = { .port = r->bench->issuer.guest,
+                      .pid = r->bench->issuer.pid,
                       .connections = r->opt->connections,
                       .requests = ATTESTS,
                       .request = requests_at,
@@ -171,7 +176,7 @@ static bool read_source(const struct report *r, const char *name, vd_buf *ret)
 
 static bool flow_rest(struct report *r)
 {
-    if (!wanted(r, "rest"))
+    if (!wanted(r, "rest genoa"))
         return true;
     VD_AUTO_BUF evidence = vd_buf_of(0);
     VD_AUTO_BUF body = vd_buf_of(1u << 20);
@@ -183,7 +188,7 @@ static bool flow_rest(struct report *r)
     vd_b64_encode(vd_buf_span(&evidence), VD_B64_URL, &body);
     vd_buf_str(&body, "\"}],\"policy_ids\":[]}");
     http_post(&s.request, "/attestation", VD_SPAN_NONE, vd_buf_span(&body));
-    bool ok = repeat(r, r->bench->issuer.guest, &s, &l);
+    bool ok = repeat(r, &r->bench->issuer, &s, &l);
     vd_buf_done(&s.request);
     const struct floors *f = &r->floors;
     if (ok)
@@ -258,7 +263,7 @@ static bool flow_release(struct report *r, const char *name, enum vd_kty kty,
                   "GET /kbs/v0/resource/bench/key/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: "
                   "Bearer %s\r\n\r\n",
                   ok ? vd_buf_cstr(&passport) : "");
-    ok = ok && repeat(r, r->bench->broker.guest, &s, &l);
+    ok = ok && repeat(r, &r->bench->broker, &s, &l);
     vd_buf_done(&s.request);
     guest_done(&g);
     if (ok)
@@ -278,6 +283,21 @@ static void print_floors(const struct floors *f)
            f->policy_sample_us, f->policy_snp_us, f->policy_release_us, f->sync_us);
 }
 
+static bool stranger_wanted(void *ctx, const char *flow)
+{
+    return wanted(ctx, flow);
+}
+
+static bool flow_strangers(struct report *r, const struct sim_pki *pki)
+{
+    const struct strangers s = { .bench = r->bench,
+                                 .pki = pki,
+                                 .connections = r->opt->connections,
+                                 .seconds = r->opt->seconds,
+                                 .w = &r->w };
+    return strangers_run(&s, stranger_wanted, r);
+}
+
 static bool flows(struct report *r, const struct sim_pki *pki)
 {
     const struct floors *f = &r->floors;
@@ -290,7 +310,8 @@ static bool flows(struct report *r, const struct sim_pki *pki)
            flow_rest(r) && prepare_release(r) &&
            flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
            flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
-           flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0);
+           flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0) &&
+           flow_strangers(r, pki);
 }
 
 static bool save_json(const struct report *r)
@@ -365,6 +386,7 @@ int main(int argc, char **argv)
     }
     if (vd_base_init(NULL).code != VD_E_OK)
         return 1;
+    strangers_prepare();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct bench b = { .bin = o.bin,
                        .source = VD_SOURCE_DIR,

@@ -14,6 +14,7 @@
 
 struct load {
     uint16_t port;
+    int pid; /* of the server, for its processor time; 0: not measured */
     unsigned connections;
     double seconds;  /* stop after so long, or */
     size_t requests; /* after so many (0: no limit) */
@@ -30,6 +31,7 @@ struct load_result {
     double rate; /* answers a second */
     double p50_us;
     double p99_us;
+    double cpu_us; /* processor time of the server for one answer, all its threads */
 };
 /* False when no connection could be made or the server closed one. */
 bool load_run(const struct load *l, struct load_result *ret);

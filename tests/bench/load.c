@@ -184,6 +184,16 @@ static void finish(struct run *r, double started)
     (void)close(r->epoll);
 }
 
+/* Processor time that the server has used so far, in microseconds. */
+static double used_us(int pid)
+{
+    clockid_t clock;
+    struct timespec ts;
+    if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
+        return 0;
+    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
 bool load_run(const struct load *l, struct load_result *ret)
 {
     *ret = (struct load_result){ 0 };
@@ -194,6 +204,7 @@ bool load_run(const struct load *l, struct load_result *ret)
     r->ret = ret;
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     bool ok = connect_all(r);
+    double used = used_us(l->pid);
     double started = now_us();
     r->end = l->seconds > 0 ? started + l->seconds * 1e6 : 0;
     for (unsigned i = 0; ok && i < l->connections; i++)
@@ -207,5 +218,6 @@ bool load_run(const struct load *l, struct load_result *ret)
             readable(r, events[i].data.ptr);
     }
     finish(r, started);
+    ret->cpu_us = ret->done > 0 ? (used_us(l->pid) - used) / (double)ret->done : 0;
     return ok && !r->broken;
 }

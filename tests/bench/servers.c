@@ -133,6 +133,15 @@ static bool initialise(const struct bench *b, const char *name)
     return true;
 }
 
+static void stop(struct server *s)
+{
+    if (s->pid <= 0)
+        return;
+    (void)kill(s->pid, SIGTERM);
+    (void)waitpid(s->pid, NULL, 0);
+    s->pid = 0;
+}
+
 static bool serve(struct bench *b, struct server *s, const char *name)
 {
     char ready[512];
@@ -142,8 +151,11 @@ static bool serve(struct bench *b, struct server *s, const char *name)
     while (s->pid > 0 && access(ready, R_OK) != 0) {
         const struct timespec nap = { 0, 200000 };
         (void)nanosleep(&nap, NULL);
-        if (now_us() - start > 20e6 || waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+        bool ended = waitpid(s->pid, NULL, WNOHANG) == s->pid;
+        if (ended || now_us() - start > 60e6) {
             (void)fprintf(stderr, "vd_bench: vidimus-%s did not start\n", name);
+            if (!ended)
+                stop(s);
             s->pid = 0;
             return false;
         }
@@ -181,15 +193,6 @@ bool servers_start(struct bench *b)
         return false;
     pin(b->core_client);
     return true;
-}
-
-static void stop(struct server *s)
-{
-    if (s->pid <= 0)
-        return;
-    (void)kill(s->pid, SIGTERM);
-    (void)waitpid(s->pid, NULL, 0);
-    s->pid = 0;
 }
 
 void servers_stop(struct bench *b)
