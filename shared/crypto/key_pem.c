@@ -13,23 +13,6 @@ enum { PEM_MAX = 1 << 20, PEM_BLOCKS_MAX = 16 };
 static const uint8_t spki_ed25519[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
                                         0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
 
-static vd_rc rsa_from_spki(vd_span der, struct vd_key **ret, vd_err *err)
-{
-    const unsigned char *at = der.p;
-    VD_AUTO(EVP_PKEY_free) EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)der.n);
-    if (!pkey || at != der.p + der.n || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA)
-        return vd_ossl_fail(err, VD_E_SYNTAX,
-                            "public key is none of P-256, P-384, P-521, Ed25519, RSA in DER");
-    VD_AUTO(vd_key_unref) struct vd_key *k = NULL;
-    VD_TRY(vd_rsa_from_pkey(pkey, false, &k, err));
-    VD_AUTO_BUF again = vd_buf_of(der.n + 64);
-    VD_TRY(vd_key_to_spki(k, &again, err));
-    if (!vd_span_eq(vd_buf_span(&again), der))
-        return vd_fail(err, VD_E_SYNTAX, "public key is not in DER");
-    *ret = VD_TAKE(k);
-    return VD_OK;
-}
-
 vd_rc vd_key_from_spki(vd_span der, struct vd_key **ret, vd_err *err)
 {
     for (enum vd_kty kty = VD_KTY_P256; kty <= VD_KTY_P521; kty++) {
@@ -42,7 +25,7 @@ vd_rc vd_key_from_spki(vd_span der, struct vd_key **ret, vd_err *err)
         return vd_key_from_raw(VD_KTY_ED25519, vd_span_part(der, ed.n, der.n), ret, err);
     if (der.n == 0 || der.n > PEM_MAX)
         return vd_fail(err, VD_E_SYNTAX, "public key of %zu bytes", der.n);
-    return rsa_from_spki(der, ret, err);
+    return vd_rsa_from_spki(der, ret, err);
 }
 
 vd_rc vd_key_to_spki(const struct vd_key *k, vd_buf *out, vd_err *err)
@@ -52,12 +35,7 @@ vd_rc vd_key_to_spki(const struct vd_key *k, vd_buf *out, vd_err *err)
         vd_buf_add(out, c ? c->spki : vd_span_of(spki_ed25519, sizeof spki_ed25519));
         vd_buf_add(out, vd_key_pub(k));
     } else if (k->kty == VD_KTY_RSA) {
-        unsigned char *der = NULL;
-        int n = i2d_PUBKEY(k->rsa, &der);
-        if (n <= 0)
-            return vd_ossl_fail(err, VD_E_CRYPTO, "public key");
-        vd_buf_add(out, vd_span_of(der, (size_t)n));
-        OPENSSL_free(der);
+        vd_rsa_to_spki(k, out);
     } else {
         return vd_fail(err, VD_E_CRYPTO, "ML-KEM keys have no SubjectPublicKeyInfo here");
     }

@@ -98,5 +98,9 @@ vd_rc vd_rsa_encrypt(const struct vd_key *k, bool oaep, vd_span in, uint8_t *out
 vd_rc vd_rsa_decrypt_oaep(const struct vd_key *k, vd_span in, uint8_t *out, size_t *ret_n,
                           vd_err *err);
 
+/* rsa_spki.c */
+vd_rc vd_rsa_from_spki(vd_span der, struct vd_key **ret, vd_err *err);
+void vd_rsa_to_spki(const struct vd_key *k, vd_buf *out);
+
 /* AWS-LC's answer as ours: VD_OK, or `bad` for a malformed or refused input. */
 vd_rc vd_rust_rc(int rc, vd_code bad, const char *what, vd_err *err);

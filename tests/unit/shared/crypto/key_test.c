@@ -332,6 +332,50 @@ static void spki_is_taken_in_its_one_encoding(void **state)
     }
 }
 
+/* A 2048-bit key: 30 82 01 22 | algorithm (15) | 03 82 01 0f 00 | 30 82 01 0a | 02 82 01 01 00 n |
+ * 02 03 e. */
+static void rsa_keys_have_one_encoding(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        size_t at;
+        uint8_t value;
+    } wrong[] = {
+        { "outer tag", 0, 0x31 },
+        { "outer length too large", 3, 0x23 },
+        { "outer length too small", 3, 0x21 },
+        { "another algorithm", 16, 0x0a },
+        { "parameters that are not NULL", 17, 0x04 },
+        { "tag of the bit string", 19, 0x04 },
+        { "unused bits", 23, 0x01 },
+        { "tag of the key", 24, 0x31 },
+        { "tag of the modulus", 28, 0x03 },
+        { "a negative modulus", 32, 0x80 },
+        { "a modulus with two zero bytes in front", 33, 0x00 },
+        { "tag of the exponent", 289, 0x03 },
+        { "length of the exponent", 290, 0x02 },
+        { "exponent with a zero byte in front", 291, 0x00 },
+        { "a negative exponent", 291, 0x81 },
+    };
+    VD_AUTO(vd_key_unref) struct vd_key *k = NULL;
+    VD_AUTO_BUF der = vd_buf_of(8192);
+    assert_ok(vd_key_generate(VD_KTY_RSA, 2048, &k, NULL));
+    assert_ok(vd_key_to_spki(k, &der, NULL));
+    assert_int_equal(der.n, 294);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct vd_key *none = NULL;
+        uint8_t was = der.p[wrong[i].at];
+        der.p[wrong[i].at] = wrong[i].value;
+        if (vd_key_from_spki(vd_buf_span(&der), &none, NULL).code != VD_E_SYNTAX)
+            fail_msg("%s", wrong[i].label);
+        der.p[wrong[i].at] = was;
+    }
+    VD_AUTO(vd_key_unref) struct vd_key *back = NULL;
+    assert_ok(vd_key_from_spki(vd_buf_span(&der), &back, NULL));
+    assert_true(vd_key_same(k, back));
+}
+
 static void pem_texts_that_hold_no_usable_key_are_refused(void **state)
 {
     (void)state;
@@ -378,6 +422,7 @@ int main(void)
         cmocka_unit_test(keys_survive_every_form),
         cmocka_unit_test(rsa_keys_are_written_as_pkcs1_too),
         cmocka_unit_test(spki_is_taken_in_its_one_encoding),
+        cmocka_unit_test(rsa_keys_have_one_encoding),
         cmocka_unit_test(pem_texts_that_hold_no_usable_key_are_refused),
         cmocka_unit_test(points_are_checked),
     };

@@ -332,6 +332,23 @@ static void keys_of_certificates_are_ours_or_none(void **state)
     }
 }
 
+static void rsa_keys_are_written_as_their_certificates_have_them(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "amd-ark-genoa.pem", "amd-ark-milan.pem",
+                                         "amd-ask-milan.pem" };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        VD_AUTO(vd_cert_unref) struct vd_cert *c = cert(files[i]);
+        VD_AUTO(vd_key_unref) struct vd_key *k = vd_cert_key(c);
+        VD_AUTO_BUF spki = vd_buf_of(8192);
+        vd_err err = { 0 };
+        assert_non_null(k);
+        assert_ok(vd_key_to_spki(k, &spki, &err));
+        vd_span der = vd_cert_der(c);
+        assert_non_null(memmem(der.p, der.n, spki.p, spki.n));
+    }
+}
+
 static void amd_signs_with_pss_sha384(void **state)
 {
     (void)state;
@@ -482,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_certificate_shows_its_parts),
         cmocka_unit_test(names_that_are_missing_or_double_are_told_apart),
         cmocka_unit_test(keys_of_certificates_are_ours_or_none),
+        cmocka_unit_test(rsa_keys_are_written_as_their_certificates_have_them),
         cmocka_unit_test(amd_signs_with_pss_sha384),
         cmocka_unit_test(certificates_are_taken_in_der_only),
         cmocka_unit_test(pem_bundles_keep_their_order_and_bound),
