@@ -60,6 +60,30 @@ static void note_refusal(struct brk_app *app, const struct vd_req *req, const ch
         vd_log_err(app->server->log, VD_LOG_ERROR, "audit", &ignored);
 }
 
+/* A passport that was genuine and is revoked, or may be: its owner can ask why by the decision id.
+ * Other refusals get none, as strangers could push explanations out with them. */
+static void explain_revocation(struct brk_app *app, const struct vd_req *req, const char *resource,
+                               vd_err *why)
+{
+    VD_AUTO_BUF text = vd_buf_of(DETAIL_BYTES);
+    if (why->code != VD_E_PASSPORT_REVOKED && why->code != VD_E_REVOCATION_STALE)
+        return;
+    vd_decision_id(why->decision);
+    vd_jw w = vd_jw_of(&text);
+    vd_jw_obj(&w);
+    vd_jw_kstr(&w, "id", why->decision);
+    vd_jw_key(&w, "time");
+    vd_jw_time(&w, req->now);
+    vd_jw_kstr(&w, "outcome", "denied");
+    vd_jw_kstr(&w, "error", vd_error_row(why->code)->slug);
+    vd_jw_kstr(&w, "reason", why->msg);
+    vd_jw_kstr(&w, "resource", resource);
+    vd_jw_end(&w);
+    if (!text.bad)
+        vd_decisions_add(app->server->decisions, why->decision, VD_OWNER_DEFAULT,
+                         vd_buf_span(&text));
+}
+
 /* ---- records ----------------------------------------------------------------------------------
  */
 
@@ -194,6 +218,7 @@ vd_rc brk_resource_get(const struct vd_req *req, struct vd_resp *resp, vd_err *e
     vd_rc_ rc = credential(app, req, &passport, err);
     if (rc.code != VD_E_OK) {
         note_refusal(app, req, a.resource, err);
+        explain_revocation(app, req, a.resource, err);
         return rc;
     }
     VD_TRY(brk_passport_count(passport, req->now, app->server->limits->releases_per_passport, err));
