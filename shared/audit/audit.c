@@ -253,7 +253,7 @@ static void node_free(struct vd_audit_node *n)
     free(n); /* event and detail lie behind it, in the same block */
 }
 
-/* A node may be gone as soon as its owner sees `done`: read what is needed before. */
+/* A node may be gone as soon as its owner is woken: read what is needed before. */
 static void wake(struct vd_audit *a, struct vd_audit_node *batch)
 {
     while (batch) {
@@ -264,20 +264,19 @@ static void wake(struct vd_audit *a, struct vd_audit_node *batch)
                            batch->event);
             node_free(batch);
         } else {
-            (void)pthread_mutex_lock(&a->lock);
             batch->done = true;
-            (void)pthread_cond_signal(&batch->wake);
-            (void)pthread_mutex_unlock(&a->lock);
+            (void)sem_post(&batch->wake);
         }
         batch = next;
     }
 }
 
-/* Called with the lock held and nobody leading; returns with the lock held. */
+/* For the one who found `leading` false and set it, or who was woken without being done. The lead
+ * is handed on before anybody else is woken, so that the next sync begins early. */
 static void lead(struct vd_audit *a)
 {
-    a->leading = true;
-    for (;;) {
+    for (bool on = true; on;) {
+        (void)pthread_mutex_lock(&a->lock);
         struct vd_audit_node *batch = take_queue(a);
         (void)pthread_mutex_unlock(&a->lock);
         vd_audit_flush(a, batch);
@@ -286,16 +285,12 @@ static void lead(struct vd_audit *a)
         (void)pthread_mutex_lock(&a->lock);
         struct vd_audit_node *heir = first_waiting(a);
         /* Lazy records that nobody waits for are written before the lead is laid down. */
-        bool on = a->first && !heir;
-        if (!on)
-            a->leading = false;
-        if (heir)
-            (void)pthread_cond_signal(&heir->wake);
+        on = a->first && !heir;
+        a->leading = on || heir;
         (void)pthread_mutex_unlock(&a->lock);
+        if (heir)
+            (void)sem_post(&heir->wake);
         wake(a, batch);
-        (void)pthread_mutex_lock(&a->lock);
-        if (!on)
-            return;
     }
 }
 
@@ -323,15 +318,17 @@ static vd_rc append_waiting(struct vd_audit *a, const char *event, vd_span detai
                             uint64_t *ret_seq, vd_err *err)
 {
     struct vd_audit_node n = { .event = event, .detail = detail, .flags = flags };
-    (void)pthread_cond_init(&n.wake, NULL);
+    (void)sem_init(&n.wake, 0, 0);
     (void)pthread_mutex_lock(&a->lock);
     enqueue(a, &n);
-    while (!n.done && a->leading)
-        (void)pthread_cond_wait(&n.wake, &a->lock);
+    bool first = !a->leading;
+    a->leading = true;
+    (void)pthread_mutex_unlock(&a->lock);
+    while (!first && sem_wait(&n.wake) != 0)
+        ; /* interrupted by a debugger */
     if (!n.done)
         lead(a);
-    (void)pthread_mutex_unlock(&a->lock);
-    (void)pthread_cond_destroy(&n.wake);
+    (void)sem_destroy(&n.wake);
     vd_rc_ rc = result(a, &n, err);
     if (rc.code == VD_E_OK && ret_seq)
         *ret_seq = n.seq;
@@ -356,15 +353,15 @@ static vd_rc append_lazy(struct vd_audit *a, const char *event, vd_span detail, 
     n->lazy = true;
     (void)pthread_mutex_lock(&a->lock);
     bool room = a->lazy_bytes <= LAZY_BYTES;
+    bool first = room && !a->leading;
     if (room) {
-        /* With somebody waiting in the queue an heir is on his way, who takes this along. */
-        bool free_to_lead = !a->leading && !first_waiting(a);
+        a->leading = true;
         a->lazy_bytes += sizeof *n + event_n + detail.n;
         enqueue(a, VD_TAKE(n));
-        if (free_to_lead)
-            lead(a);
     }
     (void)pthread_mutex_unlock(&a->lock);
+    if (first)
+        lead(a);
     return room ? VD_OK
                 : vd_fail(err, VD_E_AUDIT, "%s: too many records wait to be written", a->path);
 }

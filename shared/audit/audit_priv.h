@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -70,7 +71,7 @@ struct vd_audit_node {
     vd_code code;
     int cause; /* errno of a failed write */
     uint64_t seq;
-    pthread_cond_t wake;
+    sem_t wake; /* of its own: a shared condition would wake its owner into a taken lock */
 };
 
 struct vd_audit {
@@ -86,7 +87,7 @@ struct vd_audit {
     struct vd_audit_node *first;
     struct vd_audit_node **last;
     size_t lazy_bytes;
-    bool leading; /* somebody writes; only he touches the members below */
+    bool leading; /* somebody writes, or is woken to; only he touches the members below */
     uint64_t end;
     uint8_t head[32];
     vd_buf out;
