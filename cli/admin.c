@@ -1,4 +1,4 @@
-/* admin keygen, admin token, audit verify, audit show, status. */
+/* admin keygen, admin token, status. */
 #include <stdio.h>
 #include <string.h>
 
@@ -67,36 +67,6 @@ int cli_admin_token(const struct cli_args *a)
     if (rc.code == VD_E_OK)
         rc = cli_save(a->out, vd_buf_span(&token), &err);
     return rc.code == VD_E_OK ? VD_EXIT_OK : cli_fail_err(&err);
-}
-
-int cli_audit_verify(const struct cli_args *a)
-{
-    vd_err err = { 0 };
-    struct vd_audit_report report = { 0 };
-    if (vd_audit_verify(a->arg[0], &report, &err).code != VD_E_OK)
-        return cli_fail_err(&err);
-    VD_AUTO_BUF out = vd_buf_of(4096);
-    vd_jw w = vd_jw_of(&out);
-    vd_jw_obj(&w);
-    vd_jw_kbool(&w, "verified", true);
-    vd_jw_ku64(&w, "records", report.records);
-    vd_jw_ku64(&w, "first_seq", report.first_seq);
-    vd_jw_ku64(&w, "last_seq", report.last_seq);
-    vd_jw_kstr(&w, "head", report.head);
-    vd_jw_end(&w);
-    return cli_print(a, vd_buf_span(&out));
-}
-
-int cli_audit_show(const struct cli_args *a)
-{
-    vd_err err = { 0 };
-    CLI_AUTO_API api = { 0 };
-    VD_AUTO_BUF path = vd_buf_of(512);
-    vd_buf_printf(&path, "/audit?after=%s&limit=%s", a->after ? a->after : "0",
-                  a->limit ? a->limit : "100");
-    if (cli_api_open(a, NULL, &api, &err).code != VD_E_OK)
-        return cli_fail_err(&err);
-    return cli_api_show(a, &api, vd_buf_cstr(&path));
 }
 
 int cli_status(const struct cli_args *a)

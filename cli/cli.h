@@ -12,7 +12,7 @@
 #include "shared/http/client.h"
 #include "shared/program/server.h"
 
-enum { CLI_ARGS_MAX = 4, CLI_LIST_MAX = 16, CLI_FILE_MAX = 16 << 20 };
+enum { CLI_ARGS_MAX = 64, CLI_LIST_MAX = 16, CLI_FILE_MAX = 16 << 20 };
 
 /* A repeatable option. */
 struct cli_list {
@@ -53,6 +53,10 @@ struct cli_args {
     const char *expires;
     const char *revocation_url;
     const char *reason;
+    const char *head;
+    const char *record;
+    const char *from;
+    const char *to;
     struct cli_list alg;
     struct cli_list tee_allowed;
     struct cli_list repository;
@@ -195,4 +199,9 @@ int cli_admin_token(const struct cli_args *a);
 int cli_explain(const struct cli_args *a);
 int cli_audit_verify(const struct cli_args *a);
 int cli_audit_show(const struct cli_args *a);
+int cli_audit_export(const struct cli_args *a);
+int cli_audit_head(const struct cli_args *a);
+int cli_audit_key(const struct cli_args *a);
+int cli_audit_receipt(const struct cli_args *a);
+int cli_audit_check_receipt(const struct cli_args *a);
 int cli_status(const struct cli_args *a);

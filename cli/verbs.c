@@ -88,8 +88,28 @@ const struct cli_verb cli_verbs[] = {
     { "explain", NULL, "DECISION", ADMIN, 1, 1,
       "Say why a request was decided as it was, by the decision id that the guest was given.",
       cli_explain },
-    { "audit", "verify", "FILE", OUTPUT, 1, 1,
-      "Check the hash chain of an audit file, offline; exit 8 when broken.", cli_audit_verify },
+    { "audit", "verify", "FILE...", OUTPUT " key head", 1, CLI_ARGS_MAX,
+      "Check the chain and every signed checkpoint of an audit record, offline; exit 8 when "
+      "broken.\n"
+      "Give all of its files, or the newest: earlier ones beside it are found. Without --key it "
+      "is\n"
+      "checked against the key that the file names, which proves only that it was not damaged.",
+      cli_audit_verify },
+    { "audit", "export", "FILE...", OUTPUT " key from to out", 1, CLI_ARGS_MAX,
+      "Write a range of records as a file that verifies by itself, offline.\n"
+      "The range grows to whole checkpoints.",
+      cli_audit_export },
+    { "audit", "head", "", ADMIN " out", 0, 0,
+      "Print the newest signed checkpoint of a server: keep it elsewhere, and verify with --head.",
+      cli_audit_head },
+    { "audit", "key", "", ADMIN " out", 0, 0,
+      "Print the public key (JWK) that a server's checkpoints verify with.", cli_audit_key },
+    { "audit", "receipt", "SEQ", ADMIN " out", 1, 1,
+      "Print the proof that a record (header Vidimus-Audit of an answer) is in the audit record.",
+      cli_audit_receipt },
+    { "audit", "check-receipt", "FILE", OUTPUT " key record", 1, 1,
+      "Check a receipt against the public key of the audit record, offline; exit 8 when it fails.",
+      cli_audit_check_receipt },
     { "audit", "show", "", ADMIN " after limit", 0, 0, "Print audit records of a server.",
       cli_audit_show },
     { "status", NULL, "", ADMIN, 0, 0, "Print the state of a server.", cli_status },

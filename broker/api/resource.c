@@ -103,7 +103,7 @@ static void common_facts(const struct attempt *a, vd_jw *w)
 }
 
 /* The record without which nothing leaves. */
-static vd_rc record_release(const struct attempt *a, vd_err *err)
+static vd_rc record_release(const struct attempt *a, uint64_t *ret_seq, vd_err *err)
 {
     VD_AUTO_BUF detail = vd_buf_of(DETAIL_BYTES);
     const struct brk_passport *p = a->ask.passport;
@@ -117,7 +117,7 @@ static vd_rc record_release(const struct attempt *a, vd_err *err)
     vd_jw_end(&w);
     VD_TRY(vd_buf_check(&detail, err));
     return vd_audit_append(a->app->server->audit, "release", vd_buf_span(&detail), VD_AUDIT_DURABLE,
-                           NULL, err);
+                           ret_seq, err);
 }
 
 static void record_denial(const struct attempt *a, const vd_err *why)
@@ -196,14 +196,16 @@ static vd_rc release(struct attempt *a, struct vd_resp *resp, vd_err *err)
         vd_buf_reset(&resp->body);
         return denied(a, rc, err);
     }
-    rc = record_release(a, err);
+    uint64_t seq = 0;
+    rc = record_release(a, &seq, err);
     if (rc.code != VD_E_OK) {
         vd_buf_reset(&resp->body);
         return rc;
     }
     resp->content_type = "application/json";
     atomic_fetch_add_explicit(&a->app->released, 1, memory_order_relaxed);
-    return vd_resp_field(resp, "Vidimus-Decision", vd_span_str(a->decision), err);
+    VD_TRY(vd_resp_field(resp, "Vidimus-Decision", vd_span_str(a->decision), err));
+    return vd_audit_field(resp, seq, err);
 }
 
 vd_rc brk_resource_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err)

@@ -94,7 +94,7 @@ static void keep_explanation(struct iss_work *w, const vd_err *why)
         vd_decisions_add(s->decisions, w->decision, VD_OWNER_DEFAULT, vd_buf_span(&text));
 }
 
-vd_rc iss_record_passport(struct iss_work *w, vd_err *err)
+vd_rc iss_record_passport(struct iss_work *w, uint64_t *ret_seq, vd_err *err)
 {
     struct vd_server *s = w->app->server;
     VD_AUTO_BUF detail = vd_buf_of(RECORD_MAX);
@@ -109,8 +109,8 @@ vd_rc iss_record_passport(struct iss_work *w, vd_err *err)
     vd_jw_end(&j);
     VD_TRY(vd_buf_check(&detail, err));
     keep_explanation(w, NULL);
-    uint64_t seq = 0;
-    return vd_audit_append(s->audit, "attest", vd_buf_span(&detail), VD_AUDIT_DURABLE, &seq, err);
+    return vd_audit_append(s->audit, "attest", vd_buf_span(&detail), VD_AUDIT_DURABLE, ret_seq,
+                           err);
 }
 
 void iss_record_refusal(struct iss_work *w, const vd_err *why)

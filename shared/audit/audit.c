@@ -9,24 +9,40 @@
 #include <sys/stat.h>
 
 #include "shared/base/file.h"
-#include "shared/codec/json.h"
+#include "shared/base/secret.h"
+#include "shared/codec/b64.h"
+#include "shared/crypto/hash.h"
 
-enum { LAZY_BYTES = 16 << 20, BATCH_BYTES = 128 << 20, KEEP_BYTES = 1 << 20 };
+enum { LAZY_BYTES = 16 << 20, BATCH_BYTES = 128 << 20, KEEP_BYTES = 1 << 20, HEAD_BYTES = 8192 };
 
-vd_rc vd_audit_create(const char *path, const char *program, int64_t now, vd_err *err)
+static vd_rc first_detail(const char *program, const struct vd_key *signer, vd_buf *out,
+                          vd_err *err)
+{
+    struct vd_audit_begin b = { 0 };
+    uint8_t id[VD_AUDIT_LOG_HEX / 2];
+    VD_AUTO_BUF log = vd_buf_of(64);
+    VD_AUTO_BUF jwk = vd_buf_of(1024);
+    vd_random(id, sizeof id);
+    vd_hex_encode(vd_span_of(id, sizeof id), &log);
+    VD_TRY(vd_buf_check(&log, err));
+    (void)snprintf(b.program, sizeof b.program, "%s", program);
+    (void)snprintf(b.log, sizeof b.log, "%.*s", (int)log.n, (const char *)log.p);
+    if (signer)
+        VD_TRY(vd_key_to_jwk(signer, NULL, &jwk, err));
+    b.key = vd_buf_span(&jwk);
+    return vd_audit_begin_write(&b, out, err);
+}
+
+vd_rc vd_audit_create(const char *path, const char *program, const struct vd_key *signer,
+                      int64_t now, vd_err *err)
 {
     static const uint8_t zeros[32] = { 0 };
     uint8_t hash[32];
     VD_AUTO_BUF time = vd_buf_of(64);
-    VD_AUTO_BUF detail = vd_buf_of(1024);
-    VD_AUTO_BUF line = vd_buf_of(4096);
+    VD_AUTO_BUF detail = vd_buf_of(4096);
+    VD_AUTO_BUF line = vd_buf_of(8192);
     vd_time_rfc3339(now, &time);
-    vd_jw w = vd_jw_of(&detail);
-    vd_jw_obj(&w);
-    vd_jw_kstr(&w, "program", program);
-    vd_jw_ku64(&w, "format", 1);
-    vd_jw_end(&w);
-    VD_TRY(vd_buf_check(&detail, err));
+    VD_TRY(first_detail(program, signer, &detail, err));
     VD_TRY(vd_audit_line_write(1, vd_buf_span(&time), "begin", zeros, vd_buf_span(&detail), &line,
                                hash, err));
     return vd_file_create(path, vd_buf_span(&line), err);
@@ -68,7 +84,7 @@ static struct vd_audit_ops with_defaults(const struct vd_audit_ops *ops)
     return all;
 }
 
-static vd_rc grow(uint64_t **list, size_t n, size_t *cap, vd_err *err)
+vd_rc vd_audit_grow(uint64_t **list, size_t n, size_t *cap, vd_err *err)
 {
     if (n < *cap)
         return VD_OK;
@@ -96,12 +112,12 @@ vd_rc vd_audit_note(struct vd_audit *a, const char *event, size_t event_n, uint6
                     vd_span detail, uint64_t offset, vd_err *err)
 {
     vd_span e = vd_span_of(event, event_n);
-    if (seq == 1 + a->n_index * VD_AUDIT_INDEX) {
-        VD_TRY(grow(&a->index, a->n_index, &a->cap_index, err));
+    if (seq == a->first_seq + a->n_index * VD_AUDIT_INDEX) {
+        VD_TRY(vd_audit_grow(&a->index, a->n_index, &a->cap_index, err));
         a->index[a->n_index++] = offset;
     }
     if (vd_span_eq_str(e, "intent")) {
-        VD_TRY(grow(&a->intents, a->n_intents, &a->cap_intents, err));
+        VD_TRY(vd_audit_grow(&a->intents, a->n_intents, &a->cap_intents, err));
         a->intents[a->n_intents++] = seq;
     } else if (vd_span_eq_str(e, "done")) {
         uint64_t intent = vd_audit_line_intent(detail);
@@ -118,33 +134,75 @@ vd_rc vd_audit_note(struct vd_audit *a, const char *event, size_t event_n, uint6
 struct opening {
     struct vd_audit *a;
     const char *program;
+    struct vd_audit_scan tail; /* where the newest checkpoint ends; last_seq 0: there is none */
 };
 
-static vd_rc check_begin(const struct opening *o, const struct vd_audit_line *line, vd_err *err)
+static vd_rc note_intent(void *ctx, uint64_t seq, vd_err *err)
 {
-    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
-    vd_rc_ rc = vd_json_parse(line->detail, VD_JSON_LIMITS(4096), &j, NULL);
+    struct vd_audit *a = ctx;
+    VD_TRY(vd_audit_grow(&a->intents, a->n_intents, &a->cap_intents, err));
+    a->intents[a->n_intents++] = seq;
+    return VD_OK;
+}
+
+static vd_rc take_begin(const struct opening *o, const struct vd_audit_line *line, vd_err *err)
+{
+    struct vd_audit *a = o->a;
+    struct vd_audit_begin b;
+    vd_err own = { 0 };
+    vd_rc_ rc = vd_audit_begin_parse(line->detail, &b, NULL, &own);
+    if (rc.code == VD_E_OK)
+        rc = vd_audit_begin_intents(line->detail, note_intent, a, &own);
     if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code == VD_E_NOMEM ? VD_E_NOMEM : VD_E_STORE_CORRUPT,
-                       "%s: line 1 is damaged", o->a->path);
-    uint64_t format = 0;
-    if (vd_jv_u64(vd_jv_get(vd_json_root(j), "format"), 1000, &format, NULL).code != VD_E_OK ||
-        format != 1)
-        return vd_fail(err, VD_E_CONFIG, "%s: was written by a newer version; start that version",
-                       o->a->path);
-    if (!vd_jv_str_eq(vd_jv_get(vd_json_root(j), "program"), o->program))
+        return vd_fail(err, rc.code == VD_E_SYNTAX ? VD_E_STORE_CORRUPT : rc.code, "%s: line 1 %s",
+                       a->path, own.msg);
+    if (strcmp(b.program, o->program) != 0)
         return vd_fail(err, VD_E_CONFIG, "%s: is not the record of vidimus-%s; set [audit] path",
-                       o->a->path, o->program);
+                       a->path, o->program);
+    memcpy(a->program, b.program, sizeof a->program);
+    memcpy(a->log_id, b.log, sizeof a->log_id);
+    a->last_done = b.last_done;
+    a->first_seq = line->seq;
     return VD_OK;
 }
 
 static vd_rc note_line(void *ctx, const struct vd_audit_line *line, uint64_t offset, vd_err *err)
 {
-    const struct opening *o = ctx;
-    if (line->seq == 1)
-        VD_TRY(check_begin(o, line, err));
+    struct opening *o = ctx;
+    if (offset == 0)
+        VD_TRY(take_begin(o, line, err));
+    if (vd_span_eq_str(line->event, VD_AUDIT_CHECKPOINT)) {
+        o->tail =
+            (struct vd_audit_scan){ .last_seq = line->seq, .good_end = offset + line->text.n + 1 };
+        VD_TRY(vd_hash_of(VD_SHA256, line->text, o->tail.head, err));
+    }
     return vd_audit_note(o->a, (const char *)line->event.p, line->event.n, line->seq, line->detail,
                          offset, err);
+}
+
+static vd_rc add_leaf(void *ctx, const struct vd_audit_line *line, uint64_t offset, vd_err *err)
+{
+    struct vd_audit *a = ctx;
+    uint8_t leaf[32];
+    (void)offset;
+    VD_TRY(vd_merkle_leaf(line->text, leaf, err));
+    return vd_merkle_add(&a->tree, leaf, err);
+}
+
+/* The tree of what no checkpoint covers yet. */
+static vd_rc grow_tree(struct vd_audit *a, const struct opening *o, vd_err *err)
+{
+    struct vd_audit_scan ignored;
+    bool any = o->tail.last_seq > 0;
+    if (!a->signer)
+        return VD_OK;
+    VD_TRY(vd_audit_scan(a->path, a->fd, any ? &o->tail : NULL, add_leaf, a, &ignored, err));
+    a->tree_from = any ? o->tail.last_seq + 1 : a->first_seq;
+    a->signed_at = vd_clock_s(&a->clock);
+    atomic_store(&a->signed_next, a->tree_from);
+    if (a->tree.n > 0 && a->checkpoint_seconds > 0)
+        atomic_store(&a->due, a->signed_at + (int64_t)a->checkpoint_seconds);
+    return VD_OK;
 }
 
 /* The file as it was left: its chain, then a torn last line cut off, then durable as read. */
@@ -160,9 +218,9 @@ static vd_rc read_back(struct vd_audit *a, const char *program, vd_err *err)
     if (a->fd < 0 || fstat(a->fd, &st) != 0 || !S_ISREG(st.st_mode))
         return vd_fail(err, VD_E_FILE, "%s: %s", a->path,
                        a->fd < 0 ? strerror(errno) : "is not a file");
-    struct opening o = { a, program };
+    struct opening o = { .a = a, .program = program };
     struct vd_audit_scan scan;
-    VD_TRY(vd_audit_scan(a->path, a->fd, note_line, &o, &scan, err));
+    VD_TRY(vd_audit_scan(a->path, a->fd, NULL, note_line, &o, &scan, err));
     if (scan.torn > 0) {
         vd_log_msg(a->log, VD_LOG_WARN, "audit",
                    "%s: %llu bytes of an unfinished record were cut off", a->path,
@@ -177,6 +235,16 @@ static vd_rc read_back(struct vd_audit *a, const char *program, vd_err *err)
     memcpy(a->head, scan.head, sizeof a->head);
     atomic_store(&a->seq, scan.last_seq);
     atomic_store(&a->written, scan.good_end);
+    return grow_tree(a, &o, err);
+}
+
+/* A link to the file itself is what a rotation that was cut short leaves; it is done again. */
+static vd_rc find_older(struct vd_audit *a, vd_err *err)
+{
+    VD_TRY(vd_audit_older_find(a->path, &a->older, &a->n_older, err));
+    a->cap_older = a->n_older;
+    while (a->n_older > 0 && a->older[a->n_older - 1] >= a->first_seq)
+        a->n_older--;
     return VD_OK;
 }
 
@@ -190,6 +258,12 @@ vd_rc vd_audit_open_ops(const struct vd_audit_cfg *cfg, const struct vd_audit_op
     a->fd = -1;
     a->last = &a->first;
     a->out = vd_buf_of(BATCH_BYTES);
+    a->head_line = vd_buf_of(HEAD_BYTES);
+    a->signer = cfg->signer ? vd_key_ref(cfg->signer) : NULL;
+    a->checkpoint_records = cfg->checkpoint_records;
+    a->checkpoint_seconds = cfg->checkpoint_seconds;
+    a->rotate_bytes = cfg->rotate_bytes;
+    a->rotate_at = cfg->rotate_bytes;
     a->clock = cfg->clock;
     a->log = cfg->log;
     a->ops = with_defaults(ops);
@@ -199,6 +273,9 @@ vd_rc vd_audit_open_ops(const struct vd_audit_cfg *cfg, const struct vd_audit_op
         return vd_fail(err, VD_E_NOMEM, "audit record");
     VD_TRY(vd_audit_reserve_paths(a, err));
     VD_TRY(read_back(a, cfg->program, err));
+    VD_TRY(find_older(a, err));
+    if (a->signer)
+        VD_TRY(vd_audit_head_check(a, cfg->accept_behind, err));
     a->tried = vd_clock_s(&a->clock);
     if (!vd_audit_reserve_take(a)) {
         atomic_store(&a->starved, true);
@@ -206,6 +283,7 @@ vd_rc vd_audit_open_ops(const struct vd_audit_cfg *cfg, const struct vd_audit_op
                    "%s: no space for the reserve; only administrators' changes are written",
                    a->path);
     }
+    a->opened = true;
     *ret = VD_TAKE(a);
     return VD_OK;
 }
@@ -219,11 +297,18 @@ void vd_audit_close(struct vd_audit *a)
 {
     if (!a)
         return;
+    /* Not while an older record has not been accepted: its head file is the proof. */
+    if (a->opened && a->signer && !a->behind)
+        (void)!vd_audit_checkpoint(a, NULL).code;
     if (a->unsynced && !atomic_load(&a->broken))
         (void)a->ops.fdatasync(a->ops.ctx, a->fd);
     vd_fd_done(&a->fd);
     vd_buf_done(&a->out);
     (void)pthread_mutex_destroy(&a->lock);
+    vd_buf_done(&a->head_line);
+    vd_key_unref(a->signer);
+    free(a->older);
+    free(a->behind);
     free(a->index);
     free(a->intents);
     free(a->reserve_path);
@@ -317,7 +402,9 @@ static vd_rc result(const struct vd_audit *a, const struct vd_audit_node *n, vd_
 static vd_rc append_waiting(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,
                             uint64_t *ret_seq, vd_err *err)
 {
-    struct vd_audit_node n = { .event = event, .detail = detail, .flags = flags };
+    struct vd_audit_node n = {
+        .event = event, .detail = detail, .flags = flags, .mark = event == NULL
+    };
     (void)sem_init(&n.wake, 0, 0);
     (void)pthread_mutex_lock(&a->lock);
     enqueue(a, &n);
@@ -399,4 +486,48 @@ uint64_t vd_audit_seq(const struct vd_audit *a)
 bool vd_audit_ok(const struct vd_audit *a)
 {
     return !atomic_load(&a->broken) && !atomic_load(&a->starved);
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+vd_rc vd_audit_checkpoint(struct vd_audit *a, vd_err *err)
+{
+    if (!a->signer)
+        return vd_fail(err, VD_E_UNAVAILABLE, "%s: has no key that signs checkpoints", a->path);
+    if (atomic_load(&a->broken))
+        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
+                       a->path);
+    return append_waiting(a, NULL, VD_SPAN_NONE, VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, NULL, err);
+}
+
+void vd_audit_tick(struct vd_audit *a)
+{
+    int64_t due = atomic_load(&a->due);
+    vd_err err = { 0 };
+    if (a->signer && due > 0 && vd_clock_s(&a->clock) >= due && !atomic_load(&a->broken) &&
+        vd_audit_checkpoint(a, &err).code != VD_E_OK)
+        vd_log_err(a->log, VD_LOG_WARN, "audit", &err);
+}
+
+vd_rc vd_audit_head(struct vd_audit *a, vd_buf *out, vd_err *err)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    bool none = a->head_line.n == 0;
+    (void)pthread_mutex_unlock(&a->lock);
+    if (none)
+        VD_TRY(vd_audit_checkpoint(a, err));
+    (void)pthread_mutex_lock(&a->lock);
+    vd_buf_add(out, vd_buf_span(&a->head_line));
+    (void)pthread_mutex_unlock(&a->lock);
+    return vd_buf_check(out, err);
+}
+
+const char *vd_audit_behind(const struct vd_audit *a)
+{
+    return a->behind;
+}
+
+const struct vd_key *vd_audit_signer(const struct vd_audit *a)
+{
+    return a->signer;
 }

@@ -115,7 +115,7 @@ static vd_rc close_open(void *ctx, uint64_t seq, vd_err *err)
                            VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, NULL, err);
 }
 
-vd_rc vd_change_recover(struct vd_audit *a, struct vd_store *s, vd_err *err)
+vd_rc vd_change_check(struct vd_audit *a, struct vd_store *s, vd_err *err)
 {
     bool there = true;
     if (a->last_done > 0)
@@ -123,9 +123,15 @@ vd_rc vd_change_recover(struct vd_audit *a, struct vd_store *s, vd_err *err)
     if (!there)
         return vd_fail(err, VD_E_STORE_CORRUPT,
                        "the store lacks change %llu, which %s calls done: an older copy was put "
-                       "back, or its -wal file "
-                       "was removed",
-                       (unsigned long long)a->last_done, a->path);
+                       "back or its -wal file removed; restore the newest, or see: vidimus-%s "
+                       "accept-rollback --help",
+                       (unsigned long long)a->last_done, a->path, a->program);
+    return VD_OK;
+}
+
+vd_rc vd_change_recover(struct vd_audit *a, struct vd_store *s, vd_err *err)
+{
+    VD_TRY(vd_change_check(a, s, err));
     struct recovery r = { a, s };
     return vd_audit_open_intents(a, close_open, &r, err);
 }
@@ -137,8 +143,14 @@ vd_rc vd_change_accept_rollback(struct vd_audit *a, const char *identity, vd_err
     vd_jw_obj(&w);
     vd_jw_ku64(&w, "last_change", a->last_done);
     vd_jw_kstr(&w, "identity", identity);
+    if (a->behind)
+        vd_jw_kstr(&w, "record", a->behind);
     vd_jw_end(&w);
     VD_TRY(vd_buf_check(&detail, err));
-    return vd_audit_append(a, "rollback-accepted", vd_buf_span(&detail),
-                           VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, NULL, err);
+    VD_TRY(vd_audit_append(a, "rollback-accepted", vd_buf_span(&detail),
+                           VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, NULL, err));
+    free(a->behind);
+    a->behind = NULL;
+    /* The head file tells of this record from now on. */
+    return a->signer ? vd_audit_checkpoint(a, err) : VD_OK;
 }

@@ -4,7 +4,7 @@
 #include "shared/codec/b64.h"
 #include "shared/crypto/hash.h"
 
-enum { SUM_BYTES = 8, SUM_HEX = 16, TIME = 20, HASH_HEX = 64 };
+enum { SUM_BYTES = 8, SUM_HEX = 16, TIME = 20 };
 
 static const vd_span tail_open = { (const uint8_t *)",\"sum\":\"", 8 };
 static const vd_span tail_close = { (const uint8_t *)"\"}", 2 };
@@ -56,16 +56,14 @@ vd_rc vd_audit_line_write(uint64_t seq, vd_span time, const char *event, const u
     return vd_buf_check(out, err);
 }
 
-/* True when `text` comes next; it is then behind us. */
-static bool literal(vd_rd *r, const char *text)
+bool vd_audit_take_literal(vd_rd *r, const char *text)
 {
     vd_span want = vd_span_str(text);
     vd_span got = vd_rd_take(r, want.n);
     return got.p && vd_span_eq(got, want);
 }
 
-/* A number without leading zeros, 1 to 2^63. */
-static bool number(vd_rd *r, uint64_t *ret)
+bool vd_audit_take_number(vd_rd *r, uint64_t *ret)
 {
     uint64_t v = 0;
     size_t n = 0;
@@ -95,8 +93,9 @@ static int nibble(uint8_t c)
 }
 
 /* Lower case only: there is one way to write a line. */
-static bool hex(vd_span text, uint8_t *p, size_t n)
+bool vd_audit_take_hex(vd_rd *r, uint8_t *p, size_t n)
 {
+    vd_span text = vd_rd_take(r, 2 * n);
     if (text.n != 2 * n)
         return false;
     for (size_t i = 0; i < n; i++) {
@@ -107,6 +106,21 @@ static bool hex(vd_span text, uint8_t *p, size_t n)
         p[i] = (uint8_t)(hi << 4 | lo);
     }
     return true;
+}
+
+bool vd_audit_take_word(vd_rd *r, char *ret, size_t room)
+{
+    size_t n = 0;
+    while (n + 1 < room && vd_rd_left(r) > 0) {
+        uint8_t c = r->in.p[r->at];
+        bool fits = digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                    c == '_' || c == '.';
+        if (!fits)
+            break;
+        ret[n++] = (char)vd_rd_u8(r);
+    }
+    ret[n] = 0;
+    return n > 0;
 }
 
 bool vd_audit_detail_form(vd_span d)
@@ -133,30 +147,30 @@ static vd_rc bad(const char *what, vd_err *err)
 
 vd_rc vd_audit_line_parse(vd_span line, struct vd_audit_line *ret, vd_err *err)
 {
-    struct vd_audit_line q = { 0 };
+    struct vd_audit_line q = { .text = line };
     uint8_t sum[SUM_BYTES];
     uint8_t want[32];
     vd_rd r = vd_rd_of(line);
-    if (!literal(&r, "{\"seq\":") || !number(&r, &q.seq))
+    if (!vd_audit_take_literal(&r, "{\"seq\":") || !vd_audit_take_number(&r, &q.seq))
         return bad("does not begin with its sequence", err);
-    bool ok = literal(&r, ",\"time\":\"");
+    bool ok = vd_audit_take_literal(&r, ",\"time\":\"");
     q.time = vd_rd_take(&r, TIME);
     if (!ok || !time_form(q.time))
         return bad("has no time", err);
-    ok = literal(&r, "\",\"event\":\"");
+    ok = vd_audit_take_literal(&r, "\",\"event\":\"");
     q.event = take_event(&r);
     if (!ok || !vd_audit_event_form(q.event))
         return bad("has no event", err);
-    ok = literal(&r, "\",\"prev\":\"");
-    if (!ok || !hex(vd_rd_take(&r, HASH_HEX), q.prev, sizeof q.prev))
+    ok = vd_audit_take_literal(&r, "\",\"prev\":\"");
+    if (!ok || !vd_audit_take_hex(&r, q.prev, sizeof q.prev))
         return bad("has no hash of the line before", err);
     const size_t tail = tail_open.n + SUM_HEX + tail_close.n;
-    if (!literal(&r, "\",\"detail\":") || vd_rd_left(&r) < tail)
+    if (!vd_audit_take_literal(&r, "\",\"detail\":") || vd_rd_left(&r) < tail)
         return bad("has no detail", err);
     q.detail = vd_rd_take(&r, vd_rd_left(&r) - tail);
     size_t covered = r.at;
     ok = vd_span_eq(vd_rd_take(&r, tail_open.n), tail_open);
-    ok = hex(vd_rd_take(&r, SUM_HEX), sum, sizeof sum) && ok;
+    ok = vd_audit_take_hex(&r, sum, sizeof sum) && ok;
     if (!ok || !vd_span_eq(vd_rd_take(&r, tail_close.n), tail_close) || !vd_rd_end(&r))
         return bad("does not end with its sum", err);
     if (!vd_audit_detail_form(q.detail))
@@ -172,5 +186,5 @@ uint64_t vd_audit_line_intent(vd_span detail)
 {
     vd_rd r = vd_rd_of(detail);
     uint64_t seq = 0;
-    return literal(&r, "{\"intent\":") && number(&r, &seq) ? seq : 0;
+    return vd_audit_take_literal(&r, "{\"intent\":") && vd_audit_take_number(&r, &seq) ? seq : 0;
 }

@@ -4,10 +4,7 @@
 #include "shared/audit/audit_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 
-#include "shared/codec/b64.h"
 #include "shared/crypto/hash.h"
 
 enum { CHUNK = 1 << 20 };
@@ -17,6 +14,7 @@ struct reading {
     vd_audit_each each;
     void *ctx;
     struct vd_audit_scan *scan;
+    bool continued; /* the first line need not be a beginning */
 };
 
 static vd_rc damaged(const struct reading *g, const char *what, vd_err *err)
@@ -35,12 +33,19 @@ static vd_rc take_line(const struct reading *g, vd_span text, vd_err *err)
         return vd_fail(err, rc.code, "%s", own.msg);
     if (rc.code == VD_E_SYNTAX)
         return damaged(g, own.msg, err);
-    if (s->records == 0 && !vd_span_eq_str(line.event, "begin"))
+    bool first = s->records == 0 && !g->continued;
+    if (first && !vd_span_eq_str(line.event, "begin"))
         return damaged(g, "is not the record's beginning", err);
+    if (first && line.seq > 1) { /* a later file: its first line says what it continues */
+        s->last_seq = line.seq - 1;
+        memcpy(s->head, line.prev, 32);
+    }
     if (line.seq != s->last_seq + 1)
         return damaged(g, "is out of sequence: lines are missing or doubled", err);
     if (!vd_span_eq(vd_span_of(line.prev, sizeof line.prev), vd_span_of(s->head, sizeof s->head)))
         return damaged(g, "does not continue the line before: one of the two was changed", err);
+    if (s->records == 0)
+        memcpy(s->before, line.prev, 32);
     VD_TRY(vd_hash_of(VD_SHA256, text, s->head, err));
     if (g->each)
         VD_TRY(g->each(g->ctx, &line, s->good_end, err));
@@ -97,13 +102,14 @@ static vd_rc fill(const struct reading *g, int fd, vd_buf *buf, uint64_t at, boo
     return VD_OK;
 }
 
-vd_rc vd_audit_scan(const char *path, int fd, vd_audit_each each, void *ctx,
-                    struct vd_audit_scan *ret, vd_err *err)
+vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start, vd_audit_each each,
+                    void *ctx, struct vd_audit_scan *ret, vd_err *err)
 {
-    struct vd_audit_scan scan = { 0 };
-    const struct reading g = { path, each, ctx, &scan };
+    struct vd_audit_scan scan = start ? *start : (struct vd_audit_scan){ 0 };
+    const struct reading g = { path, each, ctx, &scan, start != NULL };
     VD_AUTO_BUF buf = vd_buf_of(CHUNK + VD_AUDIT_LINE + 1);
-    uint64_t at = 0;
+    uint64_t at = scan.good_end;
+    scan.records = 0;
     for (;;) {
         size_t before = buf.n;
         bool end = false;
@@ -119,28 +125,9 @@ vd_rc vd_audit_scan(const char *path, int fd, vd_audit_each each, void *ctx,
         buf.n -= used;
     }
     VD_TRY(take_tail(&g, vd_buf_span(&buf), err));
-    if (scan.records == 0)
+    if (scan.records == 0 && !start)
         return vd_fail(err, VD_E_STORE_CORRUPT, "%s: has no beginning; restore it from a backup",
                        path);
     *ret = scan;
-    return VD_OK;
-}
-
-vd_rc vd_audit_verify(const char *path, struct vd_audit_report *ret, vd_err *err)
-{
-    VD_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return vd_fail(err, VD_E_FILE, "%s: %s", path, fd < 0 ? strerror(errno) : "is not a file");
-    struct vd_audit_scan scan;
-    VD_TRY(vd_audit_scan(path, fd, NULL, NULL, &scan, err));
-    VD_AUTO_BUF head = vd_buf_of(128);
-    vd_hex_encode(vd_span_of(scan.head, sizeof scan.head), &head);
-    VD_TRY(vd_buf_check(&head, err));
-    *ret = (struct vd_audit_report){ .records = scan.records,
-                                     .first_seq = scan.first_seq,
-                                     .last_seq = scan.last_seq,
-                                     .torn = scan.torn };
-    memcpy(ret->head, head.p, 64);
     return VD_OK;
 }

@@ -5,6 +5,7 @@
 #include "shared/audit/audit_priv.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 static void fail_all(struct vd_audit_node *batch, vd_code code, int cause)
 {
@@ -20,90 +21,159 @@ static bool passing(int cause)
     return cause == ENOSPC || cause == EDQUOT || cause == EROFS || cause == EFBIG;
 }
 
+/* What the batch makes of the chain and the tree, to be kept once it is written. */
+struct next {
+    uint8_t head[32];
+    uint64_t seq;
+    bool sync;
+    struct vd_merkle tree;
+    uint64_t tree_from;
+    int64_t signed_at;
+    bool checkpoint;
+    size_t checkpoint_at; /* its line in the output */
+};
+
+static vd_rc add_record(struct vd_audit *a, struct next *t, vd_span time, const char *event,
+                        vd_span detail, vd_err *err)
+{
+    uint8_t leaf[32];
+    size_t at = a->out.n;
+    VD_TRY(vd_audit_line_write(t->seq + 1, time, event, t->head, detail, &a->out, t->head, err));
+    t->seq++;
+    if (!a->signer || t->checkpoint)
+        return VD_OK;
+    VD_TRY(vd_merkle_leaf(vd_span_part(vd_buf_span(&a->out), at, a->out.n - at - 1), leaf, err));
+    return vd_merkle_add(&t->tree, leaf, err);
+}
+
+static vd_rc add_checkpoint(struct vd_audit *a, struct next *t, vd_span time, vd_err *err)
+{
+    VD_AUTO_BUF detail = vd_buf_of(2048);
+    struct vd_audit_checkpoint c = { .from = t->tree_from, .to = t->seq };
+    memcpy(c.program, a->program, sizeof c.program);
+    memcpy(c.log, a->log_id, sizeof c.log);
+    memcpy(c.head, t->head, sizeof c.head);
+    VD_TRY(vd_merkle_root(&t->tree, c.root, err));
+    VD_TRY(vd_audit_checkpoint_write(&c, time, a->signer, &detail, err));
+    t->checkpoint = true;
+    t->checkpoint_at = a->out.n;
+    VD_TRY(add_record(a, t, time, VD_AUDIT_CHECKPOINT, vd_buf_span(&detail), err));
+    t->tree = (struct vd_merkle){ 0 };
+    t->tree_from = t->seq + 1;
+    t->sync = true;
+    return VD_OK;
+}
+
+static bool due(const struct vd_audit *a, const struct next *t, int64_t now)
+{
+    if (a->checkpoint_records > 0 && t->tree.n >= a->checkpoint_records)
+        return true;
+    return a->checkpoint_seconds > 0 && now - t->signed_at >= (int64_t)a->checkpoint_seconds;
+}
+
 /* Lines of the nodes that are not skipped, continuing the chain; state is left as it is. */
-static vd_rc compose(struct vd_audit *a, struct vd_audit_node *batch, uint8_t head[32],
-                     uint64_t *ret_seq, bool *ret_sync, vd_err *err)
+static vd_rc compose(struct vd_audit *a, struct vd_audit_node *batch, bool force, struct next *t,
+                     vd_err *err)
 {
     VD_AUTO_BUF time = vd_buf_of(64);
-    vd_time_rfc3339(vd_clock_s(&a->clock), &time);
+    int64_t now = vd_clock_s(&a->clock);
+    vd_time_rfc3339(now, &time);
     VD_TRY(vd_buf_check(&time, err));
-    uint64_t seq = atomic_load(&a->seq);
-    memcpy(head, a->head, 32);
+    *t = (struct next){ .seq = atomic_load(&a->seq),
+                        .tree = a->tree,
+                        .tree_from = a->tree_from,
+                        .signed_at = a->tree.n > 0 ? a->signed_at : now };
+    memcpy(t->head, a->head, 32);
     vd_buf_reset(&a->out);
-    *ret_sync = false;
     for (struct vd_audit_node *n = batch; n; n = n->next) {
-        if (n->skip)
+        force = force || (n->mark && !n->skip);
+        if (n->skip || n->mark)
             continue;
-        n->seq = ++seq;
-        VD_TRY(vd_audit_line_write(seq, vd_buf_span(&time), n->event, head, n->detail, &a->out,
-                                   head, err));
-        *ret_sync = *ret_sync || (n->flags & VD_AUDIT_DURABLE);
+        n->seq = t->seq + 1;
+        VD_TRY(add_record(a, t, vd_buf_span(&time), n->event, n->detail, err));
+        t->sync = t->sync || (n->flags & VD_AUDIT_DURABLE);
     }
-    *ret_seq = seq;
+    if (a->signer && t->tree.n > 0 && (force || due(a, t, now)))
+        VD_TRY(add_checkpoint(a, t, vd_buf_span(&time), err));
     return VD_OK;
+}
+
+int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at)
+{
+    size_t done = 0;
+    while (done < bytes.n) {
+        ssize_t n =
+            a->ops.pwrite(a->ops.ctx, fd, bytes.p + done, bytes.n - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : ENOSPC;
+        done += (size_t)n;
+    }
+    return 0;
 }
 
 /* 0 or an errno. Nothing of the batch is left in the file unless that is impossible. */
 static int write_out(struct vd_audit *a)
 {
-    size_t at = 0;
-    while (at < a->out.n) {
-        ssize_t n =
-            a->ops.pwrite(a->ops.ctx, a->fd, a->out.p + at, a->out.n - at, (off_t)(a->end + at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n > 0) {
-            at += (size_t)n;
-            continue;
-        }
-        int cause = n < 0 ? errno : ENOSPC;
-        if (at > 0 && a->ops.ftruncate(a->ops.ctx, a->fd, (off_t)a->end) != 0)
-            return EIO;
-        return cause;
-    }
-    return 0;
+    struct stat st;
+    int cause = vd_audit_write_at(a, a->fd, vd_buf_span(&a->out), a->end);
+    if (cause == 0)
+        return 0;
+    bool longer = fstat(a->fd, &st) != 0 || st.st_size > (off_t)a->end;
+    if (longer && a->ops.ftruncate(a->ops.ctx, a->fd, (off_t)a->end) != 0)
+        return EIO;
+    return cause;
 }
 
-static void break_off(struct vd_audit *a, const char *doing, int cause)
+void vd_audit_break(struct vd_audit *a, const char *doing, int cause)
 {
-    atomic_store(&a->broken, true);
-    vd_log_msg(a->log, VD_LOG_ERROR, "audit",
-               "%s: %s: %s; nothing is released or changed until a restart", a->path, doing,
-               strerror(cause));
+    if (!atomic_exchange(&a->broken, true))
+        vd_log_msg(a->log, VD_LOG_ERROR, "audit",
+                   "%s: %s: %s; nothing is released or changed until a restart", a->path, doing,
+                   strerror(cause));
 }
 
-/* Counts the batch in: offsets, open intents, sequence. */
-static void take_in(struct vd_audit *a, struct vd_audit_node *batch, const uint8_t head[32],
-                    uint64_t seq)
+/* One line of the output that is in the file now. Without memory for it only reading gets slower,
+ * and an intent is closed at the next start. */
+static void note(struct vd_audit *a, const char *event, uint64_t seq, vd_span detail,
+                 uint64_t *offset, vd_span *left)
+{
+    (void)!vd_audit_note(a, event, strlen(event), seq, detail, *offset, NULL).code;
+    size_t line = vd_span_find(*left, '\n') + 1;
+    *left = vd_span_part(*left, line, left->n);
+    *offset += line;
+}
+
+/* Counts the batch in: offsets, open intents, sequence, tree. */
+static void take_in(struct vd_audit *a, struct vd_audit_node *batch, const struct next *t)
 {
     vd_span left = vd_buf_span(&a->out);
     uint64_t offset = a->end;
     (void)pthread_mutex_lock(&a->lock);
-    for (struct vd_audit_node *n = batch; n; n = n->next) {
-        if (n->skip)
-            continue;
-        /* Without memory for it only reading gets slower, and an intent is closed at the next
-         * start. */
-        (void)!vd_audit_note(a, n->event, strlen(n->event), n->seq, n->detail, offset, NULL).code;
-        size_t line = vd_span_find(left, '\n') + 1;
-        left = vd_span_part(left, line, left.n);
-        offset += line;
-    }
+    for (struct vd_audit_node *n = batch; n; n = n->next)
+        if (!n->skip && !n->mark)
+            note(a, n->event, n->seq, n->detail, &offset, &left);
+    if (t->checkpoint)
+        note(a, VD_AUDIT_CHECKPOINT, t->seq, VD_SPAN_NONE, &offset, &left);
     (void)pthread_mutex_unlock(&a->lock);
-    memcpy(a->head, head, 32);
+    memcpy(a->head, t->head, 32);
     a->end = offset;
-    atomic_store(&a->seq, seq);
+    a->tree = t->tree;
+    a->tree_from = t->tree_from;
+    a->signed_at = t->signed_at;
+    atomic_store(&a->due, t->tree.n > 0 && a->checkpoint_seconds > 0
+                              ? t->signed_at + (int64_t)a->checkpoint_seconds
+                              : 0);
+    atomic_store(&a->seq, t->seq);
     atomic_store(&a->written, offset);
+    atomic_store(&a->signed_next, t->tree_from);
 }
 
-/* One attempt with what is not skipped. Returns 0, or an errno that may pass; others end all
- * writing. */
-static int attempt(struct vd_audit *a, struct vd_audit_node *batch)
+int vd_audit_attempt(struct vd_audit *a, struct vd_audit_node *batch, bool force)
 {
-    uint8_t head[32];
-    uint64_t seq = 0;
-    bool sync = false;
-    vd_rc_ rc = compose(a, batch, head, &seq, &sync, NULL);
+    struct next t;
+    vd_rc_ rc = compose(a, batch, force, &t, NULL);
     if (rc.code != VD_E_OK) {
         fail_all(batch, rc.code == VD_E_NOMEM ? VD_E_NOMEM : VD_E_AUDIT, EINVAL);
         return 0;
@@ -114,18 +184,20 @@ static int attempt(struct vd_audit *a, struct vd_audit_node *batch)
     if (passing(cause))
         return cause;
     if (cause != 0) {
-        break_off(a, "writing failed", cause);
+        vd_audit_break(a, "writing failed", cause);
         fail_all(batch, VD_E_AUDIT, cause);
         return 0;
     }
     a->unsynced = true;
-    if (sync && a->ops.fdatasync(a->ops.ctx, a->fd) != 0) {
-        break_off(a, "syncing failed", errno);
+    if (t.sync && a->ops.fdatasync(a->ops.ctx, a->fd) != 0) {
+        vd_audit_break(a, "syncing failed", errno);
         fail_all(batch, VD_E_AUDIT, EIO);
         return 0;
     }
-    a->unsynced = a->unsynced && !sync;
-    take_in(a, batch, head, seq);
+    a->unsynced = a->unsynced && !t.sync;
+    take_in(a, batch, &t);
+    if (t.checkpoint)
+        vd_audit_head_save(a, vd_span_part(vd_buf_span(&a->out), t.checkpoint_at, a->out.n));
     return 0;
 }
 
@@ -163,12 +235,18 @@ void vd_audit_flush(struct vd_audit *a, struct vd_audit_node *batch)
         fail_all(batch, VD_E_AUDIT, EIO);
         return;
     }
+    if (a->rotate_bytes > 0 && a->end >= a->rotate_at && !atomic_load(&a->starved))
+        vd_audit_rotate(a);
+    if (atomic_load(&a->broken)) {
+        fail_all(batch, VD_E_AUDIT, EIO);
+        return;
+    }
     size_t n = 1;
     if (atomic_load(&a->starved) && !space_again(a))
         n = skip_others(batch);
     if (n == 0)
         return;
-    int cause = attempt(a, batch);
+    int cause = vd_audit_attempt(a, batch, false);
     if (cause == 0)
         return;
     if (!atomic_exchange(&a->starved, true))
@@ -179,7 +257,7 @@ void vd_audit_flush(struct vd_audit *a, struct vd_audit_node *batch)
     vd_audit_reserve_give(a);
     if (skip_others(batch) == 0)
         return;
-    cause = attempt(a, batch);
+    cause = vd_audit_attempt(a, batch, false);
     if (cause != 0)
         fail_all(batch, VD_E_AUDIT, cause);
 }

@@ -1,12 +1,11 @@
-/* Native routes that both servers have: status, audit record, decisions, the OpenAPI file, metrics,
+/* Native routes that both servers have: status, decisions, the OpenAPI file, metrics,
  * health. Nothing here changes anything. */
 #include <stdio.h>
 
 #include "shared/codec/json.h"
-#include "shared/program/objects.h"
-#include "shared/program/server.h"
+#include "shared/program/server_priv.h"
 
-enum { RECORD_MAX = 65536, AUDIT_OUT_MAX = 16 << 20, ID_MAX = 64, MEMBERS_MAX = 65536 };
+enum { ID_MAX = 64, MEMBERS_MAX = 65536 };
 
 static const char json_type[] = "application/json";
 
@@ -100,70 +99,6 @@ static vd_rc get_status(const struct vd_req *req, struct vd_resp *resp, vd_err *
     return VD_OK;
 }
 
-/* ---- audit ----------------------------------------------------------------------------------- */
-
-static vd_rc query_u64(const struct vd_req *req, const char *name, uint64_t *ret, vd_err *err)
-{
-    VD_AUTO_BUF text = vd_buf_of(64);
-    vd_err none = { 0 };
-    vd_rc_ rc = vd_req_query(req, name, &text, &none);
-    *ret = 0;
-    if (rc.code == VD_E_NOT_FOUND)
-        return VD_OK;
-    bool ok = rc.code == VD_E_OK && text.n > 0 && text.n <= 18;
-    for (size_t i = 0; ok && i < text.n; i++) {
-        ok = text.p[i] >= '0' && text.p[i] <= '9';
-        *ret = *ret * 10 + (uint64_t)(text.p[i] - '0');
-    }
-    return ok ? VD_OK : vd_fail(err, VD_E_SETTING, "%s is a sequence number", name);
-}
-
-static uint64_t seq_of(vd_span record)
-{
-    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
-    vd_err none = { 0 };
-    uint64_t seq = 0;
-    if (vd_json_parse(record, VD_JSON_LIMITS(RECORD_MAX), &j, &none).code != VD_E_OK ||
-        vd_jv_u64(vd_jv_get(vd_json_root(j), "seq"), INT64_MAX, &seq, &none).code != VD_E_OK)
-        return 0;
-    return seq;
-}
-
-static vd_rc get_audit(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
-{
-    struct vd_server *s = req->server;
-    uint64_t after = 0;
-    size_t limit = 0;
-    VD_TRY(query_u64(req, "after", &after, err));
-    VD_TRY(vd_objects_page(req, &limit, err));
-    VD_AUTO_BUF lines = vd_buf_of(AUDIT_OUT_MAX);
-    VD_TRY(vd_audit_read(s->audit, after, limit, &lines, err));
-    VD_TRY(vd_buf_check(&lines, err));
-    vd_jw w = vd_jw_of(&resp->body);
-    vd_jw_obj(&w);
-    vd_jw_key(&w, "items");
-    vd_jw_arr(&w);
-    size_t n = 0;
-    vd_span last = VD_SPAN_NONE;
-    for (vd_span rest = vd_buf_span(&lines); rest.n > 0;) {
-        size_t end = vd_span_find(rest, '\n');
-        last = vd_span_part(rest, 0, end);
-        rest = vd_span_part(rest, end + 1, rest.n);
-        vd_jw_raw(&w, last);
-        n++;
-    }
-    vd_jw_end(&w);
-    vd_jw_key(&w, "next");
-    uint64_t seq = n == limit ? seq_of(last) : 0;
-    if (seq && seq < vd_audit_seq(s->audit))
-        vd_jw_u64(&w, seq);
-    else
-        vd_jw_null(&w);
-    vd_jw_end(&w);
-    resp->content_type = json_type;
-    return VD_OK;
-}
-
 /* ---- decisions, OpenAPI ---------------------------------------------------------------------- */
 
 static vd_rc get_decision(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
@@ -252,7 +187,13 @@ const struct vd_route vd_common_admin_routes[] = {
     { VD_GET, "/healthz", VD_OPEN, VD_NO_BODY, VD_SHAPE_TEXT, VD_WORK, vd_healthz },
     { VD_GET, "/metrics", VD_ADMIN, VD_NO_BODY, VD_SHAPE_TEXT, VD_WORK, get_metrics },
     { VD_GET, "/api/v1/status", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_status },
-    { VD_GET, "/api/v1/audit", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_audit },
+    { VD_GET, "/api/v1/audit", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, vd_audit_list },
+    { VD_GET, "/api/v1/audit/head", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK,
+      vd_audit_head_get },
+    { VD_GET, "/api/v1/audit/key", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK,
+      vd_audit_key_get },
+    { VD_GET, "/api/v1/audit/receipts/{seq}", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK,
+      vd_audit_receipt_get },
     { VD_GET, "/api/v1/decisions/{id}", VD_ADMIN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK,
       get_decision },
     { VD_GET, "/api/v1/openapi.json", VD_OPEN, VD_NO_BODY, VD_SHAPE_NATIVE, VD_WORK, get_openapi },

@@ -11,6 +11,8 @@
 
 enum { MADE_MAX = 16 };
 
+static const char *const beside_audit[] = { ".key", ".pub", ".head" };
+
 struct made {
     const char *path[MADE_MAX];
     size_t n;
@@ -41,6 +43,12 @@ static vd_rc nothing_exists(const struct vd_program *p, const struct vd_config *
         VD_TRY(refuse_existing(s->salt, "store.path", err));
     VD_TRY(refuse_existing(s->store, "store.path", err));
     VD_TRY(refuse_existing(s->audit, "audit.path", err));
+    for (size_t i = 0; i < sizeof beside_audit / sizeof beside_audit[0]; i++) {
+        VD_AUTO_BUF path = vd_buf_of(8192);
+        vd_buf_printf(&path, "%s%s", s->audit, beside_audit[i]);
+        VD_TRY(vd_buf_check(&path, err));
+        VD_TRY(refuse_existing(vd_buf_cstr(&path), "audit.path", err));
+    }
     for (const char *const *k = p->state_keys; k && *k; k++)
         if (vd_config_str(c, *k))
             VD_TRY(refuse_existing(vd_config_str(c, *k), *k, err));
@@ -98,8 +106,21 @@ static vd_rc make_state(struct vd_server *s, const struct vd_state_paths *paths,
     const struct vd_store_cfg store = { paths->store, s->program, root.p };
     VD_TRY(vd_store_create(&store, err));
     add_made(m, paths->store);
-    VD_TRY(vd_audit_create(paths->audit, s->program, vd_clock_s(&s->clock), err));
+    VD_AUTO(vd_key_unref) struct vd_key *signer = NULL;
+    VD_TRY(vd_audit_key_create(paths->audit, root.p, err));
     add_made(m, paths->audit);
+    VD_TRY(vd_audit_key_load(paths->audit, root.p, &signer, err));
+    return vd_audit_create(paths->audit, s->program, signer, vd_clock_s(&s->clock), err);
+}
+
+static vd_rc head_exists(const struct vd_state_paths *paths, vd_err *err)
+{
+    VD_AUTO_BUF path = vd_buf_of(8192);
+    vd_buf_printf(&path, "%s.head", paths->audit);
+    VD_TRY(vd_buf_check(&path, err));
+    if (!vd_file_exists(vd_buf_cstr(&path)))
+        return vd_fail(err, VD_E_FILE, "%s: could not be written; free space on its disk",
+                       vd_buf_cstr(&path));
     return VD_OK;
 }
 
@@ -111,13 +132,17 @@ static vd_rc make_all(const struct vd_program *p, struct vd_server *s,
     for (const char *const *k = p->state_keys; k && *k; k++)
         if (vd_config_str(s->config, *k))
             add_made(m, vd_config_str(s->config, *k));
-    return p->init ? p->init(s, err) : VD_OK;
+    if (p->init)
+        VD_TRY(p->init(s, err));
+    /* From here on a head file that is missing was taken away. */
+    VD_TRY(vd_audit_checkpoint(s->audit, err));
+    return head_exists(paths, err);
 }
 
 /* With the files that store and audit keep beside theirs. */
 static void take_back(const struct made *m)
 {
-    static const char *const beside[] = { "", "-wal", "-shm", ".reserve" };
+    static const char *const beside[] = { "", "-wal", "-shm", ".reserve", ".key", ".pub", ".head" };
     for (size_t i = m->n; i > 0; i--)
         for (size_t k = 0; k < sizeof beside / sizeof beside[0]; k++) {
             VD_AUTO_BUF path = vd_buf_of(8192);
@@ -140,6 +165,8 @@ static void say_how_on(const struct vd_program *p, const struct vd_options *o,
         (void)printf(
             "keep the passphrase and a copy of %s: without them the store cannot be opened\n",
             paths->salt);
+    (void)printf("give %s.pub to whoever audits: checkpoints of the audit record verify with it\n",
+                 paths->audit);
     (void)printf("start with: %s serve --config %s%s\n", p->name, o->config,
                  o->n_set ? ", and the same --set" : "");
 }

@@ -50,8 +50,8 @@ static vd_rc must_exist(const struct vd_program *p, const struct vd_options *o, 
                    p->name, o->config);
 }
 
-static vd_rc check_state(const struct vd_program *p, const struct vd_options *o,
-                         const struct vd_state_paths *s, vd_err *err)
+vd_rc vd_state_check(const struct vd_program *p, const struct vd_options *o,
+                     const struct vd_state_paths *s, vd_err *err)
 {
     if (s->root_file)
         VD_TRY(must_exist(p, o, s->root_file, "root_key.file", err));
@@ -88,19 +88,32 @@ vd_rc vd_server_begin(const struct vd_program *p, const struct vd_config *c, str
     return s->log ? VD_OK : vd_fail(err, VD_E_NOMEM, "log");
 }
 
-vd_rc vd_server_state(struct vd_server *s, const struct vd_state_paths *paths, vd_err *err)
+vd_rc vd_server_audit(struct vd_server *s, const struct vd_state_paths *paths, bool accept_behind,
+                      vd_err *err)
 {
-    VD_TRY(vd_root_key_load(paths->root_file, paths->passphrase, paths->salt, &s->root, err));
-    const struct vd_store_cfg store = { paths->store, s->program, s->root.p };
-    VD_TRY(vd_store_open(&store, &s->store, err));
+    VD_AUTO(vd_key_unref) struct vd_key *signer = NULL;
+    VD_TRY(vd_audit_key_load(paths->audit, s->root.p, &signer, err));
     const struct vd_audit_cfg audit = {
         .path = paths->audit,
         .reserve = vd_config_u64(s->config, "audit.reserve"),
         .clock = s->clock,
         .log = s->log,
         .program = s->program,
+        .signer = signer,
+        .checkpoint_records = vd_config_u64(s->config, "audit.checkpoint_records"),
+        .checkpoint_seconds = vd_config_u64(s->config, "audit.checkpoint_seconds"),
+        .rotate_bytes = vd_config_u64(s->config, "audit.rotate_bytes"),
+        .accept_behind = accept_behind,
     };
-    VD_TRY(vd_audit_open(&audit, &s->audit, err));
+    return vd_audit_open(&audit, &s->audit, err);
+}
+
+vd_rc vd_server_state(struct vd_server *s, const struct vd_state_paths *paths, vd_err *err)
+{
+    VD_TRY(vd_root_key_load(paths->root_file, paths->passphrase, paths->salt, &s->root, err));
+    const struct vd_store_cfg store = { paths->store, s->program, s->root.p };
+    VD_TRY(vd_store_open(&store, &s->store, err));
+    VD_TRY(vd_server_audit(s, paths, false, err));
     VD_TRY(vd_change_recover(s->audit, s->store, err));
     s->decisions = vd_decisions_new(s->limits);
     s->denials = vd_thinner_new(s->audit, s->limits, s->clock);
@@ -185,12 +198,28 @@ static vd_rc block_signals(sigset_t *set, vd_err *err)
     return VD_OK;
 }
 
+static int64_t monotonic_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+/* Often enough that a checkpoint is late by half of its time at most. */
+static struct timespec pause_of(const struct vd_server *s)
+{
+    int64_t step = (int64_t)vd_config_u64(s->config, "audit.checkpoint_seconds") / 2;
+    int64_t tick = s->self->tick ? (int64_t)s->self->tick_seconds : 0;
+    step = tick > 0 && tick < step ? tick : step;
+    return (struct timespec){ .tv_sec = step > 0 ? step : 1 };
+}
+
 static void wait_for_end(struct vd_server *s, const sigset_t *set)
 {
     const struct vd_program *p = s->self;
-    bool ticks = p->tick && p->tick_seconds;
+    const struct timespec pause = pause_of(s);
+    int64_t ticked = monotonic_s();
     for (;;) {
-        const struct timespec pause = { .tv_sec = ticks ? p->tick_seconds : 3600 };
         int got = sigtimedwait(set, NULL, &pause);
         if (got == SIGTERM || got == SIGINT) {
             vd_log_msg(s->log, VD_LOG_INFO, "program", "stopping on %s",
@@ -199,8 +228,12 @@ static void wait_for_end(struct vd_server *s, const sigset_t *set)
         }
         if (got == SIGHUP)
             vd_planes_reload(s);
-        else if (got < 0 && errno == EAGAIN && ticks)
+        if (got < 0 && errno == EAGAIN)
+            vd_audit_tick(s->audit);
+        if (p->tick && p->tick_seconds && monotonic_s() - ticked >= (int64_t)p->tick_seconds) {
+            ticked = monotonic_s();
             p->tick(s);
+        }
     }
 }
 
@@ -249,7 +282,7 @@ vd_rc vd_serve(const struct vd_program *p, const struct vd_options *o, vd_err *e
     VD_TRY(p->check ? p->check(c, err) : VD_OK);
     VD_TRY(vd_tables_all(p, &t, err));
     VD_TRY(vd_state_paths_of(c, &paths, err));
-    VD_TRY(check_state(p, o, &paths, err));
+    VD_TRY(vd_state_check(p, o, &paths, err));
     VD_TRY(vd_base_harden(err));
     VD_TRY(block_signals(&set, err));
     VD_TRY(vd_lock_take(paths.store, p->name, &lock, err));

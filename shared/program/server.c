@@ -78,15 +78,19 @@ struct own_verb {
     const char *summary;
     bool ready_file;
     bool configured; /* takes --config and --set */
+    bool yes;
     vd_rc_ (*run)(const struct vd_program *p, const struct vd_options *o, vd_err *err);
 };
 
 static const struct own_verb own_verbs[] = {
-    { "serve", "run the server; makes nothing (the default verb)", true, true, vd_serve },
+    { "serve", "run the server; makes nothing (the default verb)", true, true, false, vd_serve },
     { "init", "make state folder, root key, store and audit file; refuses if any exists", false,
-      true, vd_init },
-    { "check-config", "say whether the configuration is good", false, true, check_config },
-    { "config-default", "print the commented default configuration", false, false, config_default },
+      true, false, vd_init },
+    { "check-config", "say whether the configuration is good", false, true, false, check_config },
+    { "config-default", "print the commented default configuration", false, false, false,
+      config_default },
+    { "accept-rollback", "go on with an older store or audit file that the start refuses", false,
+      true, true, vd_accept_rollback },
 };
 enum { OWN_VERBS = sizeof own_verbs / sizeof own_verbs[0] };
 
@@ -116,6 +120,11 @@ static void verb_help(const struct vd_program *p, const struct own_verb *v)
         (void)printf("\n  --config FILE      configuration; default /etc/vidimus/%s.toml\n"
                      "  --set KEY=VALUE    set one key; over VIDIMUS_TABLE__KEY, over the file\n",
                      p->program);
+    if (v->yes)
+        (void)printf("  --yes              do it; without it only what would be accepted is "
+                     "said\n\nThe server must be stopped. What was lost stays lost: policies, "
+                     "suspensions and deletions\nmade since then are undone, so look at them "
+                     "before anything is released. It is recorded.\n");
     if (v->ready_file)
         (void)printf("  --ready-file FILE  write the line \"ready guest=ADDR:PORT "
                      "admin=ADDR:PORT\" there, once both\n"
@@ -165,6 +174,10 @@ static vd_rc parse_one(const struct own_verb *v, int argc, char **argv, int *at,
             o->set[o->n_set++] = value;
             return VD_OK;
         }
+    }
+    if (v->yes && strcmp(arg, "--yes") == 0) {
+        o->yes = true;
+        return VD_OK;
     }
     if (v->ready_file) {
         VD_TRY(option_value("--ready-file", argc, argv, at, &value, err));

@@ -92,6 +92,9 @@ int vd_program_main(const struct vd_program *p, int argc, char **argv);
 /* GET /healthz on either plane (OPEN): 200 without a body; 503 when store or audit stopped. */
 vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 
+/* The header Vidimus-Audit: the sequence of the record that an answer has, for a receipt later. */
+vd_rc vd_audit_field(struct vd_resp *resp, uint64_t seq, vd_err *err);
+
 /* Common native routes (status, audit, decisions, openapi, metrics, healthz), for the route tests.
  */
 extern const struct vd_route vd_common_admin_routes[];

@@ -9,6 +9,7 @@ struct vd_options {
     const char *ready_file; /* serve; may be NULL */
     const char **set;       /* NULL-terminated, owned */
     size_t n_set;
+    bool yes; /* accept-rollback */
     bool help;
     char fallback[64]; /* the default file's name */
 };
@@ -25,6 +26,9 @@ struct vd_state_paths {
     const char *audit;
 };
 vd_rc vd_state_paths_of(const struct vd_config *c, struct vd_state_paths *ret, vd_err *err);
+/* Everything that init made is there. */
+vd_rc vd_state_check(const struct vd_program *p, const struct vd_options *o,
+                     const struct vd_state_paths *s, vd_err *err);
 void vd_state_paths_done(struct vd_state_paths *s);
 #define VD_AUTO_STATE __attribute__((cleanup(vd_state_paths_done))) struct vd_state_paths
 
@@ -65,7 +69,17 @@ vd_rc vd_server_begin(const struct vd_program *p, const struct vd_config *c, str
                       vd_err *err);
 /* Root key, store, audit: what `init` made. */
 vd_rc vd_server_state(struct vd_server *s, const struct vd_state_paths *paths, vd_err *err);
+/* The audit record alone; the root key is loaded. */
+vd_rc vd_server_audit(struct vd_server *s, const struct vd_state_paths *paths, bool accept_behind,
+                      vd_err *err);
 void vd_server_end(struct vd_server *s);
+
+/* audit_api.c: handlers of the common routes. */
+vd_rc vd_audit_list(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc vd_audit_head_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc vd_audit_key_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc vd_audit_receipt_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 
 vd_rc vd_init(const struct vd_program *p, const struct vd_options *o, vd_err *err);
 vd_rc vd_serve(const struct vd_program *p, const struct vd_options *o, vd_err *err);
+vd_rc vd_accept_rollback(const struct vd_program *p, const struct vd_options *o, vd_err *err);

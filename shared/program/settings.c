@@ -110,7 +110,8 @@ const struct vd_setting vd_settings_common[] = {
     { .key = "audit.path",
       .type = VD_SET_PATH,
       .def = "/var/lib/vidimus/{program}/audit.jsonl",
-      .help = "File of the audit record. Made by init; it only grows." },
+      .help = "File of the audit record. Made by init. Beside it lie its older files, its key "
+              "(.key, .pub) and its head (.head)." },
     { .key = "audit.reserve",
       .type = VD_SET_U64,
       .def = "67108864",
@@ -118,6 +119,26 @@ const struct vd_setting vd_settings_common[] = {
       .help = "Bytes of the audit file's disk that stay usable for administrators' changes after "
               "releases "
               "have stopped." },
+    { .key = "audit.checkpoint_records",
+      .type = VD_SET_U64,
+      .def = "1000",
+      .min = 1,
+      .max = 100000,
+      .help = "A signed checkpoint is written after so many audit records." },
+    { .key = "audit.checkpoint_seconds",
+      .type = VD_SET_U64,
+      .def = "60",
+      .min = 1,
+      .max = 86400,
+      .help =
+          "A signed checkpoint is written so long after the first record behind the last one." },
+    { .key = "audit.rotate_bytes",
+      .type = VD_SET_U64,
+      .def = "268435456",
+      .min = 65536,
+      .max = 1ull << 40,
+      .help = "The audit record goes on in a new file when the present one has so many bytes. A "
+              "start reads the present file only." },
     { .key = "log.format",
       .type = VD_SET_ENUM,
       .def = "logfmt",

@@ -319,7 +319,7 @@ int main(int argc, char **argv)
     crash_place_init(&d.place, vd_buf_cstr(&dir));
     vd_err err = { 0 };
     if (vd_store_create(&d.place.store_cfg, &err).code != VD_E_OK ||
-        vd_audit_create(d.place.audit_cfg.path, "broker", 1780272000, &err).code != VD_E_OK)
+        vd_audit_create(d.place.audit_cfg.path, "broker", NULL, 1780272000, &err).code != VD_E_OK)
         return wrong("creating", err.msg);
     int bad = 0;
     for (unsigned long i = 0; i < kills && !bad; i++)

@@ -107,7 +107,7 @@ static inline void kit_init(struct kit *k, uint64_t reserve)
     k->cfg = (struct vd_audit_cfg){
         .path = k->path, .reserve = reserve, .clock = vd_clock_fixed(&k->now), .program = "broker"
     };
-    assert_ok(vd_audit_create(k->path, "broker", 1780272000, NULL));
+    assert_ok(vd_audit_create(k->path, "broker", NULL, 1780272000, NULL));
     kit_open(k);
 }
 

@@ -83,7 +83,7 @@ static void creating_never_overwrites_and_opening_never_creates(void **state)
     vd_err err = { 0 };
     assert_int_equal(stat(k.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_rc(VD_E_EXISTS, vd_audit_create(k.path, "broker", 0, NULL));
+    assert_rc(VD_E_EXISTS, vd_audit_create(k.path, "broker", NULL, 0, NULL));
     k.cfg.program = "issuer";
     assert_rc(VD_E_CONFIG, vd_audit_open(&k.cfg, &k.a, &err));
     assert_non_null(strstr(err.msg, "vidimus-issuer"));

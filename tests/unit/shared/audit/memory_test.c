@@ -159,7 +159,7 @@ static vd_rc_ life(struct paths *p)
     VD_AUTO(vd_audit_close) struct vd_audit *a = NULL;
     VD_AUTO_BUF out = vd_buf_of(1 << 16);
     VD_TRY(vd_store_create(&p->store_cfg, NULL));
-    VD_TRY(vd_audit_create(p->audit, "broker", 1, NULL));
+    VD_TRY(vd_audit_create(p->audit, "broker", NULL, 1, NULL));
     VD_TRY(vd_store_open(&p->store_cfg, &s, NULL));
     VD_TRY(vd_audit_open(&p->audit_cfg, &a, NULL));
     VD_TRY(vd_change_recover(a, s, NULL));

@@ -56,7 +56,7 @@ static int setup(void **state)
     const struct vd_store_cfg sc = { store, "issuer", f->s.root.p };
     assert_ok(vd_store_create(&sc, &err));
     assert_ok(vd_store_open(&sc, &f->s.store, &err));
-    assert_ok(vd_audit_create(audit, "issuer", NOW, &err));
+    assert_ok(vd_audit_create(audit, "issuer", NULL, NOW, &err));
     const struct vd_audit_cfg ac = { .path = audit, .clock = f->s.clock, .program = "issuer" };
     assert_ok(vd_audit_open(&ac, &f->s.audit, &err));
     *state = f;

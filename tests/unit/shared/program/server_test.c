@@ -399,17 +399,20 @@ static void init_makes_the_state_once(void **state)
     expect(f, 0, "/state/root.key\n", ARGV("init", "--config", f->config));
     char path[700];
     struct stat st;
-    static const char *const made[] = { "root.key", "store.db", "audit.jsonl", "deep/er/key" };
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const made[] = { "root.key",        "store.db",        "audit.jsonl",
+                                        "audit.jsonl.key", "audit.jsonl.pub", "audit.jsonl.head",
+                                        "deep/er/key" };
+    enum { MADE = sizeof made / sizeof made[0] };
+    for (size_t i = 0; i < MADE; i++) {
         (void)snprintf(path, sizeof path, "%s/state/%s", f->dir, made[i]);
         assert_int_equal(stat(path, &st), 0);
-        if (i < 3)
+        if (i < MADE - 1)
             assert_int_equal(st.st_mode & 077, 0);
     }
     (void)snprintf(path, sizeof path, "%s/state", f->dir);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
-    for (size_t i = 0; i < 4; i++) { /* each alone is reason enough to refuse */
+    for (size_t i = 0; i < MADE; i++) { /* each alone is reason enough to refuse */
         expect(f, 1, "exists already; init makes a new server only",
                ARGV("init", "--config", f->config));
         (void)snprintf(path, sizeof path, "%s/state/%s", f->dir, made[i]);
