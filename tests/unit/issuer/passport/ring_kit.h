@@ -61,7 +61,7 @@ static inline struct kit *kit_new(void)
     VD_AUTO(free) char *audit = kit_path(k, "audit");
     const struct vd_store_cfg s = { store, "issuer", kit_root };
     assert_ok(vd_store_create(&s, NULL));
-    assert_ok(vd_audit_create(audit, "issuer", NOW, NULL));
+    assert_ok(vd_audit_create(audit, "issuer", NULL, NOW, NULL));
     kit_open(k);
     return k;
 }
