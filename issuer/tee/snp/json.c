@@ -223,14 +223,24 @@ static vd_rc take_chain(vd_jv chain, struct snp_evidence *e, vd_err *err)
     return VD_OK;
 }
 
-vd_rc snp_json_parse(vd_jv evidence, struct snp_evidence *ret, vd_err *err)
+vd_rc snp_json_report(vd_jv evidence, struct snp_evidence *ret, vd_err *err)
 {
     *ret = (struct snp_evidence){ .vcek = vd_buf_of(SNP_CERT_BYTES),
                                   .vlek = vd_buf_of(SNP_CERT_BYTES) };
     if (!vd_jv_is(evidence, VD_JSON_OBJECT))
         return bad(err, "evidence", "no JSON object");
-    VD_TRY(put_report(vd_jv_get(evidence, "attestation_report"), ret->report, err));
-    return take_chain(vd_jv_get(evidence, "cert_chain"), ret, err);
+    return put_report(vd_jv_get(evidence, "attestation_report"), ret->report, err);
+}
+
+vd_rc snp_json_certs(vd_jv evidence, struct snp_evidence *e, vd_err *err)
+{
+    return take_chain(vd_jv_get(evidence, "cert_chain"), e, err);
+}
+
+vd_rc snp_json_parse(vd_jv evidence, struct snp_evidence *ret, vd_err *err)
+{
+    VD_TRY(snp_json_report(evidence, ret, err));
+    return snp_json_certs(evidence, ret, err);
 }
 
 void snp_evidence_done(struct snp_evidence *e)

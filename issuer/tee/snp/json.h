@@ -19,5 +19,8 @@ struct snp_evidence {
 /* VD_E_BAD_EVIDENCE: shape, presence rules; VD_E_EVIDENCE_VERSION; VD_E_PRODUCT: processor without
  * a root. The struct must be released with snp_evidence_done whatever the result. */
 vd_rc snp_json_parse(vd_jv evidence, struct snp_evidence *ret, vd_err *err);
+/* The same in two steps, the report first: what it says may spare the certificates. */
+vd_rc snp_json_report(vd_jv evidence, struct snp_evidence *ret, vd_err *err);
+vd_rc snp_json_certs(vd_jv evidence, struct snp_evidence *e, vd_err *err);
 void snp_evidence_done(struct snp_evidence *e);
 #define SNP_AUTO_EVIDENCE __attribute__((cleanup(snp_evidence_done))) struct snp_evidence

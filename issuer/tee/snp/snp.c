@@ -239,11 +239,13 @@ static vd_rc check_crl(struct snp *s, struct snp_case *c, vd_err *err)
     return ok ? VD_OK : vd_fail(err, rc.code, "%s", cause.msg);
 }
 
-static vd_rc verify_parsed(struct snp *s, struct snp_case *c, const struct snp_evidence *e,
+static vd_rc verify_parsed(struct snp *s, struct snp_case *c, struct snp_evidence *e,
                            struct snp_trust **ret_trust, vd_err *err)
 {
     VD_TRY(snp_check_report(c, err));
     VD_TRY(snp_check_binding(c, err)); /* evidence of another conversation costs no signature */
+    if (c->in->raw.n == 0)
+        VD_TRY(snp_json_certs(c->in->json, e, err));
     VD_AUTO_BUF fetched = vd_buf_of(ISS_COLLATERAL_BYTES_MAX);
     vd_span cert;
     VD_TRY(choose_cert(c, e, &fetched, &cert, err));
@@ -272,7 +274,7 @@ vd_rc snp_verify(struct snp *s, const struct iss_evidence *in, struct iss_claims
     SNP_AUTO_EVIDENCE e = { 0 };
     vd_span bytes = in->raw;
     if (bytes.n == 0) {
-        VD_TRY(snp_json_parse(in->json, &e, err));
+        VD_TRY(snp_json_report(in->json, &e, err));
         bytes = vd_span_of(e.report, sizeof e.report);
     }
     struct snp_case c = { .cfg = &s->cfg, .in = in, .list = list };
@@ -281,7 +283,8 @@ vd_rc snp_verify(struct snp *s, const struct iss_evidence *in, struct iss_claims
     vd_rc_ rc = verify_parsed(s, &c, &e, &trust, err);
     if (rc.code == VD_E_OK)
         rc = snp_claims_add(&c, err);
-    if (rc.code != VD_E_OK)
+    /* what another conversation's report says of itself explains nothing here */
+    if (rc.code != VD_E_OK && rc.code != VD_E_BINDING)
         keep_unverified(&c);
     return rc;
 }
