@@ -180,6 +180,52 @@ class Test:
         self.check("room again when they are gone", isinstance(lib.kbs_auth(s.guest), lib.Session))
         s.stop()
 
+    # ---- descriptors, core files
+
+    @staticmethod
+    def limit(server, name):
+        with open("/proc/%d/limits" % server.process.pid) as f:
+            return next(line[len(name):].split()[:2] for line in f if line.startswith(name))
+
+    def wrapped(self, server, command):
+        """The same server, started behind a command of the shell."""
+        path, program = os.path.join(server.folder, "start"), os.path.join(self.bin, "vidimus-" + server.program)
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o700), "w") as f:
+            f.write('#!/bin/sh\n%s && exec %s "$@"\n' % (command, program))
+        server.binary = path
+        return server.start()
+
+    def descriptors(self):
+        """A low soft limit is raised; with a low hard one guests are turned away, and nothing else fails."""
+        s, _ = self.issuer("descriptors", "connections = 900\n")
+        s.stop()
+        self.wrapped(s, "ulimit -Sn 300")
+        self.check("the soft limit follows the connections", int(self.limit(s, "Max open files")[0]) >= 900 + 256,
+                   self.limit(s, "Max open files"))
+        s.stop()
+        self.wrapped(s, "ulimit -Sn 300 && ulimit -Hn 600")
+        self.check("a low hard limit is said", "limits.connections" in s.log() and "LimitNOFILE" in s.log(), s.log()[-300:])
+        crowd = [dial(s.guest_port) for _ in range(400)]
+        turned = sum(self.full(c) for c in crowd[-20:])
+        self.equal("and guests above it are turned away", turned, 20)
+        for c in crowd:
+            c.close()
+        end = time.time() + 10
+        status = 0
+        while status != 200 and time.time() < end:
+            time.sleep(0.1)
+            try:
+                status = lib.kbs_attest_sample(s.guest, lib.kbs_auth(s.guest), lib.TeeKey()).status
+            except (OSError, AttributeError):
+                pass
+        self.equal("an attest after the crowd", status, 200)
+        s.stop()
+
+    def hardened(self):
+        s, _ = self.issuer("hardened", "")
+        self.equal("core files are switched off", self.limit(s, "Max core file size"), ["0", "0"])
+        s.stop()
+
     # ---- full queues, limits
 
     def burst(self, port, requests):
@@ -348,6 +394,8 @@ class Test:
         self.idle_both()
         self.deadlines()
         self.ceilings()
+        self.descriptors()
+        self.hardened()
         self.queues()
         self.rates()
         self.memory()
