@@ -6,6 +6,8 @@
 
 #include "shared/base/secret.h"
 
+enum { FIRST = 256 }; /* most texts end below 4 KiB: few steps, little waste */
+
 void vd_buf_done(vd_buf *b)
 {
     free(b->p);
@@ -35,7 +37,7 @@ uint8_t *vd_buf_reserve(vd_buf *b, size_t n)
     }
     if (b->cap - b->n >= n && b->p)
         return b->p + b->n;
-    size_t cap = b->cap ? b->cap : 64;
+    size_t cap = b->cap ? b->cap : FIRST < b->max ? FIRST : b->max;
     while (cap - b->n < n)
         cap = cap > b->max / 2 ? b->max : cap * 2;
     /* One byte more than the capacity: vd_buf_cstr always has room for its NUL. */
@@ -71,9 +73,26 @@ void vd_buf_str(vd_buf *b, const char *s)
     vd_buf_add(b, vd_span_str(s));
 }
 
-void vd_buf_u8(vd_buf *b, uint8_t v)
+void vd_buf_u8_grow(vd_buf *b, uint8_t v)
 {
     vd_buf_add(b, (vd_span){ &v, 1 });
+}
+
+void vd_buf_u64(vd_buf *b, uint64_t v)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (uint8_t)('0' + v % 10);
+    while (v /= 10);
+    vd_buf_add(b, vd_span_of(digits + at, sizeof digits - at));
+}
+
+void vd_buf_i64(vd_buf *b, int64_t v)
+{
+    if (v < 0)
+        vd_buf_u8(b, '-');
+    vd_buf_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void vd_buf_le(vd_buf *b, uint64_t v, unsigned width)

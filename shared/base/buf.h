@@ -32,7 +32,17 @@ uint8_t *vd_buf_reserve(vd_buf *b, size_t n);
 uint8_t *vd_buf_extend(vd_buf *b, size_t n);
 void vd_buf_add(vd_buf *b, vd_span s);
 void vd_buf_str(vd_buf *b, const char *s);
-void vd_buf_u8(vd_buf *b, uint8_t v);
+void vd_buf_u8_grow(vd_buf *b, uint8_t v); /* the rare half of the next */
+static inline void vd_buf_u8(vd_buf *b, uint8_t v)
+{
+    if (b->n < b->cap && !b->bad)
+        b->p[b->n++] = v;
+    else
+        vd_buf_u8_grow(b, v);
+}
+/* Decimal digits, with a sign if negative. */
+void vd_buf_u64(vd_buf *b, uint64_t v);
+void vd_buf_i64(vd_buf *b, int64_t v);
 void vd_buf_le(vd_buf *b, uint64_t v, unsigned width);
 void vd_buf_be(vd_buf *b, uint64_t v, unsigned width);
 void vd_buf_printf(vd_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -52,8 +52,11 @@ bool vd_jv_next(vd_jv_iter *it)
 
 static bool text_is(vd_jv v, vd_span s)
 {
-    return vd_jv_is(v, VD_JSON_STRING) &&
-           vd_jtext_cmp(vd_jv_str_raw(v), tok(v)->escaped, s, false) == 0;
+    if (!vd_jv_is(v, VD_JSON_STRING))
+        return false;
+    if (!tok(v)->escaped)
+        return vd_span_eq(vd_jv_str_raw(v), s);
+    return vd_jtext_cmp(vd_jv_str_raw(v), true, s, false) == 0;
 }
 
 vd_jv vd_jv_get_span(vd_jv object, vd_span name)
@@ -227,12 +230,11 @@ vd_rc vd_jv_bool(vd_jv v, bool *ret, vd_err *err)
 }
 
 /* Most of a piece of evidence is bytes written as numbers: up to three digits are read at once. */
-static bool small_number(vd_jv v, uint8_t *ret)
+static bool small_number(const struct vd_json *j, const struct vd_json_tok *t, uint8_t *ret)
 {
-    const struct vd_json_tok *t = tok(v);
     if (t->type != VD_JSON_NUMBER || t->len > 3)
         return false;
-    const uint8_t *d = v.doc->in.p + t->off;
+    const uint8_t *d = j->in.p + t->off;
     unsigned value = 0;
     for (unsigned i = 0; i < t->len; i++) {
         if (d[i] < '0' || d[i] > '9')
@@ -252,7 +254,7 @@ vd_rc vd_jv_bytes(vd_jv v, uint8_t *p, size_t n, vd_err *err)
     }
     vd_jv_iter it = vd_jv_iter_of(v);
     for (size_t i = 0; vd_jv_next(&it); i++) {
-        if (small_number(it.value, &p[i]))
+        if (small_number(it.doc, &it.doc->tok[it.value.at], &p[i]))
             continue;
         uint64_t b = 0;
         VD_TRY(vd_jv_u64(it.value, 255, &b, err));

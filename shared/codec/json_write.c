@@ -238,13 +238,13 @@ void vd_jw_str(vd_jw *w, const char *s)
 void vd_jw_u64(vd_jw *w, uint64_t v)
 {
     before_value(w);
-    vd_buf_printf(w->out, "%llu", (unsigned long long)v);
+    vd_buf_u64(w->out, v);
 }
 
 void vd_jw_i64(vd_jw *w, int64_t v)
 {
     before_value(w);
-    vd_buf_printf(w->out, "%lld", (long long)v);
+    vd_buf_i64(w->out, v);
 }
 
 void vd_jw_raw(vd_jw *w, vd_span json)

@@ -119,13 +119,9 @@ void vd_jtext_quote(vd_buf *out, vd_span s)
 {
     vd_buf_u8(out, '"');
     size_t run = 0; /* start of bytes that are copied as they are */
-    for (size_t at = 0; at < s.n;) {
+    for (size_t at = vd_span_plain(s, 0); at < s.n; at += vd_span_plain(s, at)) {
         size_t was = at;
         uint8_t c = s.p[at];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            at++;
-            continue;
-        }
         bool special = c < 0x80;
         if (special)
             at++;

@@ -49,6 +49,47 @@ static void buffer_never_grows_above_its_maximum(void **state)
     assert_true(b.bad);
 }
 
+static void numbers_are_written_as_printf_writes_them(void **state)
+{
+    (void)state;
+    static const int64_t values[] = { 0,      1,       -1,        9,         10,        -10, 99,
+                                      123456, -987654, INT64_MAX, INT64_MIN, INT32_MAX, -128 };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        VD_AUTO_BUF ours = vd_buf_of(256);
+        VD_AUTO_BUF wanted = vd_buf_of(256);
+        vd_buf_i64(&ours, values[i]);
+        vd_buf_u8(&ours, ' ');
+        vd_buf_u64(&ours, (uint64_t)values[i]);
+        vd_buf_printf(&wanted, "%lld %llu", (long long)values[i], (unsigned long long)values[i]);
+        assert_string_equal(vd_buf_cstr(&ours), vd_buf_cstr(&wanted));
+    }
+}
+
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Every byte at every place of two words and a rest, behind every neighbour that could borrow. */
+static void plain_bytes_are_counted_as_one_by_one(void **state)
+{
+    (void)state;
+    uint8_t text[19];
+    for (unsigned before = 0x1f; before <= 0x80; before++)
+        for (unsigned c = 0; c < 256; c++)
+            for (size_t at = 0; at + 1 < sizeof text; at++) {
+                memset(text, 'a', sizeof text);
+                text[at] = (uint8_t)before;
+                text[at + 1] = (uint8_t)c;
+                size_t want = 0;
+                while (want < sizeof text && is_plain(text[want]))
+                    want++;
+                assert_int_equal(vd_span_plain(vd_span_of(text, sizeof text), 0), want);
+            }
+    assert_int_equal(vd_span_plain(VD_LIT("abc"), 3), 0);
+    assert_int_equal(vd_span_plain(VD_SPAN_NONE, 0), 0);
+}
+
 static void every_error_row_is_complete_and_unique(void **state)
 {
     (void)state;
@@ -221,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader_is_sticky_after_the_first_short_read),
         cmocka_unit_test(buffer_never_grows_above_its_maximum),
+        cmocka_unit_test(numbers_are_written_as_printf_writes_them),
+        cmocka_unit_test(plain_bytes_are_counted_as_one_by_one),
         cmocka_unit_test(every_error_row_is_complete_and_unique),
         cmocka_unit_test(the_first_cause_of_a_failure_is_kept),
         cmocka_unit_test(time_is_written_and_read_in_both_forms),

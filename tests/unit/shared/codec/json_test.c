@@ -215,6 +215,40 @@ static void json_reads_byte_arrays_strictly(void **state)
     }
 }
 
+/* Runs of short numbers have a way of their own through the scanner: it must see what the general
+ * way sees. */
+static void json_arrays_of_short_numbers_are_like_any_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int count; /* -1: refused */
+    } cases[] = {
+        { "[1]", 1 },           { "[1,2,3]", 3 },     { "[0,10,255,999]", 4 }, { "[1, 2,3 ]", 3 },
+        { "[1 ,2]", 2 },        { "[1,1000,2]", 3 },  { "[1,-2,3]", 3 },       { "[1,2.5,3]", 3 },
+        { "[1,2e3,3]", 3 },     { "[1,\"a\",2]", 3 }, { "[1,[2,3],4]", 3 },    { "[1,{},2]", 3 },
+        { "[1,null,22,0]", 4 }, { "[1,]", -1 },       { "[,1]", -1 },          { "[1,,2]", -1 },
+        { "[01]", -1 },         { "[1,02]", -1 },     { "[00]", -1 },          { "[1", -1 },
+        { "[1,", -1 },          { "[1,2", -1 },       { "[1}", -1 },           { "[1,2}", -1 },
+        { "{1}", -1 },          { "[1:2]", -1 },      { "[12a]", -1 },         { "[1]]", -1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        VD_AUTO(vd_json_free) struct vd_json *j = NULL;
+        vd_span in = vd_test_guarded(vd_span_str(cases[i].text));
+        vd_rc_ rc = vd_json_parse(in, VD_JSON_LIMITS(100), &j, NULL);
+        bool as_wanted = cases[i].count < 0 ? rc.code == VD_E_SYNTAX
+                                            : rc.code == VD_E_OK && vd_jv_count(vd_json_root(j)) ==
+                                                                        (size_t)cases[i].count;
+        if (!as_wanted)
+            fail_msg("%s", cases[i].text);
+        vd_test_guarded_free(in);
+    }
+    const struct vd_json_limits three = { 100, 32, 3 };
+    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
+    assert_rc(VD_E_TOO_LARGE, vd_json_parse(VD_LIT("[1,2,3]"), &three, &j, NULL));
+    assert_ok(vd_json_parse(VD_LIT("[1,2]"), &three, &j, NULL));
+}
+
 static void json_names_are_compared_decoded_and_case_sensitively(void **state)
 {
     (void)state;
@@ -290,6 +324,7 @@ int main(void)
         cmocka_unit_test(json_refuses_every_truncation),
         cmocka_unit_test(json_reads_numbers_exactly_from_their_text),
         cmocka_unit_test(json_reads_byte_arrays_strictly),
+        cmocka_unit_test(json_arrays_of_short_numbers_are_like_any_other),
         cmocka_unit_test(json_names_are_compared_decoded_and_case_sensitively),
         cmocka_unit_test(json_writer_makes_what_the_parser_reads),
         cmocka_unit_test(json_writer_marks_misuse),
