@@ -284,7 +284,7 @@ class Run:
         else:
             for path in self.folders:
                 shutil.rmtree(path, ignore_errors=True)
-        print("%s: %d checks passed, %d failed" % (self.name, self.passed, len(self.failed)))
+        print("%d checks passed, %d failed (%s)" % (self.passed, len(self.failed), self.name))
         sys.exit(1 if self.failed else 0)
 
 
