@@ -35,6 +35,20 @@ static const struct vd_setting own[] = {
       .help =
           "PEM file with a certificate chain for that key, leaf first. It goes into passports "
           "as x5c. While it is set, keys are not rotated: a new key would have no certificate." },
+    { .key = "passport.pkcs11_module",
+      .type = VD_SET_PATH,
+      .help = "PKCS#11 module (shared object) of a token that makes and keeps the passport keys: "
+              "ES256 or ES384. Needs the three settings that follow. passport.key_file is not "
+              "made then." },
+    { .key = "passport.pkcs11_token", .type = VD_SET_STR, .help = "Label of the token." },
+    { .key = "passport.pkcs11_key_label",
+      .type = VD_SET_STR,
+      .help = "Label of the key pairs in the token: the first that is there is the first passport "
+              "key, else one is made. Rotations make more of that label, and destroy those that "
+              "have retired." },
+    { .key = "passport.pkcs11_pin_file",
+      .type = VD_SET_PATH,
+      .help = "Private file whose first line is the PIN of the token's user." },
     { .key = "passport.publish_before",
       .type = VD_SET_U64,
       .def = "600",

@@ -28,6 +28,7 @@ static vd_rc check_app(const struct vd_config *c, vd_err *err)
                        "would have no certificate");
     VD_AUTO(iss_tees_close) struct iss_tees *tees = NULL;
     VD_AUTO(iss_collateral_close) struct iss_collateral *collateral = NULL;
+    VD_TRY(iss_token_check(c, err));
     struct iss_collateral_cfg cfg = { .config = c, .clock = vd_clock_real() };
     cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
     VD_TRY(iss_collateral_open(&cfg, &collateral, err));

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { PIN_MAX = 256 };
+
 static struct iss_revocations_cfg revocations_cfg(const struct vd_server *s)
 {
     return (struct iss_revocations_cfg){
@@ -17,6 +19,9 @@ static struct iss_revocations_cfg revocations_cfg(const struct vd_server *s)
 static struct iss_keyring_cfg keyring_cfg(const struct vd_server *s)
 {
     const struct vd_config *c = s->config;
+    /* With a token, a file that merely lies at the default place is not meant. */
+    bool file =
+        vd_config_is_set(c, "passport.key_file") || !vd_config_str(c, "passport.pkcs11_module");
     return (struct iss_keyring_cfg){
         .store = s->store,
         .audit = s->audit,
@@ -24,7 +29,7 @@ static struct iss_keyring_cfg keyring_cfg(const struct vd_server *s)
         .log = s->log,
         .auth = s->auth,
         .alg = vd_config_str(c, "passport.alg"),
-        .key_file = vd_config_str(c, "passport.key_file"),
+        .key_file = file ? vd_config_str(c, "passport.key_file") : NULL,
         .cert_file = vd_config_str(c, "passport.cert_file"),
         .lifetime = vd_config_u64(c, "passport.lifetime"),
         .publish_before = vd_config_u64(c, "passport.publish_before"),
@@ -32,6 +37,44 @@ static struct iss_keyring_cfg keyring_cfg(const struct vd_server *s)
         .max_age = vd_config_u64(c, "passport.jwks_max_age"),
         .leeway = s->limits->leeway,
     };
+}
+
+vd_rc iss_token_check(const struct vd_config *c, vd_err *err)
+{
+    static const char *const keys[] = { "passport.pkcs11_module", "passport.pkcs11_token",
+                                        "passport.pkcs11_key_label", "passport.pkcs11_pin_file" };
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        n += vd_config_str(c, keys[i]) != NULL;
+    if (n != 0 && n != 4)
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.pkcs11_module, pkcs11_token, pkcs11_key_label and pkcs11_pin_file "
+                       "go together");
+    if (n && strcmp(vd_config_str(c, "passport.alg"), "EdDSA") == 0)
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.alg of keys in a PKCS#11 token is ES256 or ES384");
+    return VD_OK;
+}
+
+static vd_rc open_token(const struct vd_config *c, struct vd_p11 **ret, vd_err *err)
+{
+    VD_AUTO_SECRET text = { 0 };
+    if (!vd_config_str(c, "passport.pkcs11_module"))
+        return VD_OK;
+    if (vd_secret_read_file(vd_config_str(c, "passport.pkcs11_pin_file"), PIN_MAX, true, &text, err)
+            .code != VD_E_OK) {
+        vd_context(err, "passport.pkcs11_pin_file");
+        return VD_RC(VD_E_CONFIG);
+    }
+    vd_span pin = vd_secret_span(&text);
+    pin = vd_span_part(pin, 0, vd_span_find(pin, '\n'));
+    const struct vd_p11_cfg cfg = {
+        .module = vd_config_str(c, "passport.pkcs11_module"),
+        .token = vd_config_str(c, "passport.pkcs11_token"),
+        .label = vd_config_str(c, "passport.pkcs11_key_label"),
+        .pin = pin,
+    };
+    return vd_p11_open(&cfg, ret, err);
 }
 
 static vd_rc open_statement_key(const struct vd_server *s, struct iss_signer **ret, vd_err *err)
@@ -54,6 +97,8 @@ static vd_rc open_keys(struct iss_app *app, vd_err *err)
     const struct iss_revocations_cfg revocations = revocations_cfg(s);
     struct iss_keyring_cfg ring = keyring_cfg(s);
     VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
+    VD_TRY(open_token(s->config, &app->token, err));
+    ring.token = app->token;
     VD_TRY(open_statement_key(s, &statement, err));
     ring.statement = statement;
     VD_TRY(iss_keyring_open(&ring, &app->keys, err));
@@ -68,6 +113,7 @@ static vd_rc open_keys(struct iss_app *app, vd_err *err)
 vd_rc iss_app_init(struct vd_server *s, vd_err *err)
 {
     struct iss_keyring_cfg ring = keyring_cfg(s);
+    VD_AUTO(vd_p11_close) struct vd_p11 *token = NULL;
     VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
     const char *own = vd_config_str(s->config, "revocation.key_file");
     const struct iss_signer_cfg file = { .alg = ring.alg, .key_file = ring.key_file };
@@ -75,8 +121,10 @@ vd_rc iss_app_init(struct vd_server *s, vd_err *err)
     if (own)
         VD_TRY(iss_signer_create(&second, err));
     VD_TRY(open_statement_key(s, &statement, err));
+    VD_TRY(open_token(s->config, &token, err));
+    ring.token = token;
     /* A file that somebody named: the first start takes it in. Else the store keeps the key. */
-    if (vd_config_is_set(s->config, "passport.key_file"))
+    if (!token && vd_config_is_set(s->config, "passport.key_file"))
         return iss_signer_create(&file, err);
     ring.cert_file = NULL; /* it can only be made for the key afterwards */
     ring.statement = statement;
@@ -124,7 +172,7 @@ vd_rc iss_app_open(struct vd_server *server, struct iss_app **ret, vd_err *err)
     VD_TRY(open_keys(app, err));
     VD_TRY(open_evidence(app, c, err));
     VD_TRY(iss_challenges_new(vd_config_u64(c, "challenge.lifetime"), &app->challenges, err));
-    VD_TRY(iss_policies_new(server->store, server->limits, &app->policies, err));
+    VD_TRY(iss_policies_new(server->store, server->policies, server->limits, &app->policies, err));
     VD_TRY(iss_rvps_new(server->store, server->clock, &app->rvps, err));
     app->rate = iss_rate_new();
     if (!app->rate)
@@ -145,6 +193,7 @@ void iss_app_close(struct iss_app *app)
     iss_collateral_close(app->collateral);
     iss_revocations_free(app->revocations);
     iss_keyring_free(app->keys);
+    vd_p11_close(app->token);
     free(app);
 }
 

@@ -28,6 +28,7 @@ struct iss_app {
     struct iss_tees *tees;
     struct iss_policies *policies;
     struct iss_rvps *rvps;
+    struct vd_p11 *token; /* of passport keys; NULL: the store has them */
     struct iss_keyring *keys;
     struct iss_revocations *revocations;
     struct iss_rate *rate;
@@ -46,6 +47,8 @@ vd_rc iss_app_open(struct vd_server *server, struct iss_app **ret, vd_err *err);
 void iss_app_close(struct iss_app *app);
 VD_DEFINE_CLEANUP(struct iss_app, iss_app_close)
 
+/* The four pkcs11 settings together or none. VD_E_CONFIG. */
+vd_rc iss_token_check(const struct vd_config *config, vd_err *err);
 /* `init`: the first passport key, the key of revocation statements. */
 vd_rc iss_app_init(struct vd_server *server, vd_err *err);
 /* What time does to keys and revocations; every second. */

@@ -19,15 +19,15 @@ struct change {
     int64_t version; /* of the document before */
     struct vd_put put[ISS_RING_KEYS + 1];
     size_t n;
-    vd_secret pem[2];
-    size_t n_pem;
+    vd_secret pem;                        /* of the key that comes */
+    char destroy[ISS_RING_KEYS][ISS_KID]; /* in the token, afterwards */
+    size_t n_destroy;
 };
 
 static void change_done(struct change *c)
 {
     iss_ringdoc_free(c->doc);
-    for (size_t i = 0; i < c->n_pem; i++)
-        vd_secret_done(&c->pem[i]);
+    vd_secret_done(&c->pem);
 }
 #define AUTO_CHANGE __attribute__((cleanup(change_done))) struct change
 
@@ -83,15 +83,23 @@ static vd_rc commit(struct change *c, const struct iss_actor *who, const char *w
     VD_TRY(
         vd_change(r->cfg.audit, r->cfg.store, what, who->identity, who->role, c->put, c->n, err));
     r->stale = true;
+    for (size_t i = 0; i < c->n_destroy && r->cfg.token; i++) {
+        vd_err why = { 0 };
+        /* The ring has let go of it: a token that refuses keeps a key that nobody asks for. */
+        if (vd_p11_destroy(r->cfg.token, c->destroy[i], &why).code != VD_E_OK)
+            vd_log_err(r->cfg.log, VD_LOG_WARN, "passport", &why);
+    }
     return iss_ring_install(r, VD_TAKE(c->doc), c->now, err);
 }
 
-/* A private half into the store, its public half and times into the ring. */
+/* A private half into the store (or it is in the token), its public half and times into the ring.
+ */
 static vd_rc enter(struct change *c, const struct iss_actor *who, struct vd_key *key,
                    bool from_file, int64_t active_at, char ret_kid[ISS_KID], vd_err *err)
 {
     struct iss_keyring *r = c->r;
-    struct iss_ring_key k = { .from_file = from_file, .stored = true };
+    bool token = !vd_key_private(key);
+    struct iss_ring_key k = { .from_file = from_file, .token = token, .stored = true };
     const struct iss_times t = {
         .published_at = c->now,
         .active_at = active_at,
@@ -111,16 +119,26 @@ static vd_rc enter(struct change *c, const struct iss_actor *who, struct vd_key 
                        "passport.key_file and revocation.key_file hold the same key; give each its "
                        "own");
     (void)snprintf(k.kid, sizeof k.kid, "%s", s->kid);
-    VD_TRY(vd_key_to_pem_private(key, false, &c->pem[c->n_pem], err));
-    c->n_pem++;
     VD_TRY(iss_ringdoc_add(c->doc, &k, &t, vd_buf_span(&s->jwk), iss_ring_overlap(r), c->now, err));
-    struct vd_put *half = &c->put[c->n++];
-    *half = put_of(c, who, ISS_KEY_KIND, c->doc->key[c->doc->n - 1].kid);
-    half->body = vd_secret_span(&c->pem[c->n_pem - 1]);
-    half->sealed = true;
     if (ret_kid)
         (void)snprintf(ret_kid, ISS_KID, "%s", k.kid);
+    if (token)
+        return VD_OK;
+    VD_TRY(vd_key_to_pem_private(key, false, &c->pem, err));
+    struct vd_put *half = &c->put[c->n++];
+    *half = put_of(c, who, ISS_KEY_KIND, c->doc->key[c->doc->n - 1].kid);
+    half->body = vd_secret_span(&c->pem);
+    half->sealed = true;
     return VD_OK;
+}
+
+static vd_rc token_generate(const struct iss_keyring *r, struct vd_key **ret, vd_err *err)
+{
+    bool es384 = strcmp(r->cfg.alg, "ES384") == 0;
+    if (!es384 && strcmp(r->cfg.alg, "ES256") != 0)
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.alg of keys in a PKCS#11 token is ES256 or ES384");
+    return vd_p11_generate(r->cfg.token, es384 ? VD_KTY_P384 : VD_KTY_P256, ret, err);
 }
 
 static vd_rc enter_fresh(struct change *c, const struct iss_actor *who, int64_t active_at,
@@ -132,7 +150,10 @@ static vd_rc enter_fresh(struct change *c, const struct iss_actor *who, int64_t 
         return vd_fail(err, VD_E_KEY_STATE,
                        "passport.cert_file is set and a new key would have no certificate: replace "
                        "passport.key_file and passport.cert_file, then restart");
-    VD_TRY(iss_signer_generate(c->r->cfg.alg, &key, &alg, err));
+    if (c->r->cfg.token)
+        VD_TRY(token_generate(c->r, &key, err));
+    else
+        VD_TRY(iss_signer_generate(c->r->cfg.alg, &key, &alg, err));
     return enter(c, who, key, false, active_at, ret_kid, err);
 }
 
@@ -146,6 +167,10 @@ static void erase_old(struct change *c, const struct iss_actor *who)
         if (!d->key[i].stored || (p != ISS_PHASE_RETIRED && p != ISS_PHASE_REVOKED))
             continue;
         d->key[i].stored = false;
+        if (d->key[i].token) {
+            memcpy(c->destroy[c->n_destroy++], d->key[i].kid, ISS_KID);
+            continue;
+        }
         c->put[c->n] = put_of(c, who, ISS_KEY_KIND, d->key[i].kid);
         c->put[c->n++].remove = true;
     }
@@ -164,7 +189,7 @@ static vd_rc take_file_in(struct iss_keyring *r, vd_err *err)
     const struct iss_signer_cfg file = { .alg = r->cfg.alg, .key_file = r->cfg.key_file };
     VD_TRY(begin(r, &c, err));
     if (!r->cfg.key_file || !vd_file_exists(r->cfg.key_file)) {
-        if (c.doc->n)
+        if (c.doc->n || r->cfg.token)
             return VD_OK;
         return vd_fail(err, VD_E_CONFIG,
                        "there is no passport key: neither in the store nor in passport.key_file "
@@ -186,6 +211,27 @@ static vd_rc take_file_in(struct iss_keyring *r, vd_err *err)
                    "%s holds another key than before: it signs from now on, the others retire",
                    r->cfg.key_file);
     return VD_OK;
+}
+
+/* With a token, keys are there: the pair that somebody made under the label, else a new one. It
+ * takes over in time from the keys that were in use before. */
+static vd_rc take_token_in(struct iss_keyring *r, vd_err *err)
+{
+    AUTO_CHANGE c = { 0 };
+    char kid[ISS_KID];
+    unsigned long handle = 0;
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    VD_TRY(begin(r, &c, err));
+    for (size_t i = 0; i < c.doc->n; i++)
+        if (c.doc->key[i].token && c.doc->key[i].stored)
+            return VD_OK;
+    int64_t at = c.now;
+    if (c.doc->n)
+        at = iss_phase_activation(c.doc->times, c.doc->n, r->cfg.publish_before, c.now);
+    if (vd_p11_find(r->cfg.token, NULL, &key, &handle, NULL).code != VD_E_OK)
+        VD_TRY(token_generate(r, &key, err));
+    VD_TRY(enter(&c, &clockwork, key, false, at, kid, err));
+    return commit(&c, &clockwork, "passport-key.import", err);
 }
 
 /* A longer lifetime in the configuration holds for the keys that will sign under it. */
@@ -255,6 +301,8 @@ vd_rc iss_keyring_open(const struct iss_keyring_cfg *cfg, struct iss_keyring **r
     VD_AUTO(iss_keyring_free) struct iss_keyring *r = NULL;
     VD_TRY(ring_new(cfg, &r, err));
     VD_TRY(take_file_in(r, err));
+    if (cfg->token)
+        VD_TRY(take_token_in(r, err));
     VD_TRY(note_lifetime(r, err));
     VD_TRY(show(r, err));
     VD_AUTO(iss_ring_view_unref) struct iss_ring_view *v = iss_ring_view(r);

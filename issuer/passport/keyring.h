@@ -8,6 +8,7 @@
 #include "issuer/passport/signer.h"
 #include "shared/audit/audit.h"
 #include "shared/auth/auth.h"
+#include "shared/crypto/p11.h"
 #include "shared/store/store.h"
 
 struct iss_keyring; /* thread safe */
@@ -21,6 +22,7 @@ struct iss_keyring_cfg {
     const char *alg;            /* of new keys */
     const char *key_file;       /* may be missing once it was taken in; NULL: none */
     const char *cert_file;      /* NULL: none */
+    struct vd_p11 *token;       /* new keys are made there; lives with the ring; NULL: the store */
     uint64_t lifetime;          /* of passports */
     uint64_t publish_before;
     uint64_t rotate_every; /* 0: by command only */

@@ -118,6 +118,7 @@ vd_rc iss_ringdoc_write(const struct iss_ringdoc *d, vd_buf *out, vd_err *err)
         vd_jw_kstr(&w, "kid", d->key[i].kid);
         vd_jw_kstr(&w, "alg", vd_jws_alg_name(d->key[i].alg));
         vd_jw_kbool(&w, "from_file", d->key[i].from_file);
+        vd_jw_kbool(&w, "token", d->key[i].token);
         vd_jw_kbool(&w, "stored", d->key[i].stored);
         vd_jw_ki64(&w, "published_at", d->times[i].published_at);
         vd_jw_ki64(&w, "active_at", d->times[i].active_at);
@@ -144,10 +145,12 @@ static bool read_key(vd_jv v, struct iss_ring_key *k)
 {
     VD_AUTO_BUF kid = vd_buf_of(ISS_KID - 1);
     vd_jv jwk = vd_jv_get(v, "jwk");
+    vd_jv token = vd_jv_get(v, "token"); /* rings of older versions have none */
     if (vd_jv_str(vd_jv_get(v, "kid"), &kid, NULL).code != VD_E_OK || kid.n != ISS_KID - 1 ||
         vd_jws_alg_by_name(vd_jv_str_raw(vd_jv_get(v, "alg")), &k->alg, NULL).code != VD_E_OK ||
         vd_jv_bool(vd_jv_get(v, "from_file"), &k->from_file, NULL).code != VD_E_OK ||
         vd_jv_bool(vd_jv_get(v, "stored"), &k->stored, NULL).code != VD_E_OK ||
+        (vd_jv_ok(token) && vd_jv_bool(token, &k->token, NULL).code != VD_E_OK) ||
         !vd_jv_is(jwk, VD_JSON_OBJECT) || vd_jv_count(jwk) == 0)
         return false;
     (void)snprintf(k->kid, sizeof k->kid, "%s", vd_buf_cstr(&kid));

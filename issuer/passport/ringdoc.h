@@ -16,7 +16,8 @@ struct iss_ring_key {
     char kid[ISS_KID]; /* RFC 7638 thumbprint */
     enum vd_sig alg;
     bool from_file; /* came from passport.key_file */
-    bool stored;    /* the private half is in the store */
+    bool token;     /* the private half is in a PKCS#11 token */
+    bool stored;    /* the private half is still there: in the store, or in the token */
     char *jwk;      /* {"alg",["x5c",]"kty",...} */
 };
 

@@ -40,9 +40,50 @@ static bool certified(const struct iss_keyring *r, const struct vd_key *key)
     return leaf && vd_key_same(leaf, key);
 }
 
+/* A key in a token: what a signer's `sign` needs. */
+struct token_key {
+    struct vd_p11 *token;
+    unsigned long handle;
+    enum vd_sig alg;
+};
+
+static vd_rc sign_there(void *ctx, vd_span in, vd_buf *out, vd_err *err)
+{
+    const struct token_key *t = ctx;
+    return vd_p11_sign(t->token, t->handle, t->alg, in, out, err);
+}
+
+static vd_rc open_token_signer(const struct iss_keyring *r, const struct iss_ring_key *k,
+                               struct iss_signer **ret, vd_err *err)
+{
+    vd_err why = { 0 };
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    VD_AUTO(iss_signer_free) struct iss_signer *s = NULL;
+    VD_AUTO(free) struct token_key *t = calloc(1, sizeof *t);
+    if (!t)
+        return vd_fail(err, VD_E_NOMEM, "passport key");
+    *t = (struct token_key){ .token = r->cfg.token, .alg = k->alg };
+    if (!r->cfg.token)
+        return vd_fail(err, VD_E_CONFIG,
+                       "the passport key %s is in a PKCS#11 token: set passport.pkcs11_module, "
+                       "pkcs11_token, pkcs11_key_label and pkcs11_pin_file",
+                       k->kid);
+    if (vd_p11_find(t->token, k->kid, &key, &t->handle, &why).code != VD_E_OK)
+        return vd_fail(err, VD_E_CONFIG, "passport.pkcs11_key_label: %.180s", why.msg);
+    vd_span cert = certified(r, key) ? vd_buf_span(&r->cert) : VD_SPAN_NONE;
+    VD_TRY(iss_signer_of(key, k->alg, cert, &s, err));
+    s->sign = sign_there;
+    s->ctx = VD_TAKE(t);
+    s->close = free;
+    *ret = VD_TAKE(s);
+    return VD_OK;
+}
+
 static vd_rc open_signer(const struct iss_keyring *r, const struct iss_ring_key *k,
                          struct iss_signer **ret, vd_err *err)
 {
+    if (k->token)
+        return open_token_signer(r, k, ret, err);
     VD_AUTO_SECRET pem = { 0 };
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     VD_AUTO(iss_signer_free) struct iss_signer *s = NULL;
@@ -181,7 +222,7 @@ static void key_to_json(const struct iss_keyring *r, const struct iss_ring_view 
     vd_jw_kstr(w, "alg", vd_jws_alg_name(d->key[i].alg));
     vd_jw_kstr(w, "state",
                iss_phase_name(iss_phase_of(d->times, d->n, i, iss_ring_overlap(r), now)));
-    vd_jw_kstr(w, "origin", d->key[i].from_file ? "file" : "store");
+    vd_jw_kstr(w, "origin", d->key[i].token ? "pkcs11" : d->key[i].from_file ? "file" : "store");
     vd_jw_key(w, "published_at");
     vd_jw_time(w, t->published_at);
     vd_jw_key(w, "active_at");

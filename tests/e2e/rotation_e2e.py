@@ -181,4 +181,32 @@ run.equal("each rotation is on record", records.count("passport-key.rotate"), RO
 run.equal("so is the revocation", records.count("passport-key.revoke"), 1)
 private = open(os.path.join(issuer.folder, "store.sqlite"), "rb").read()
 run.check("no private key lies open in the store", b"PRIVATE KEY" not in private)
+
+# ---- keys that live in a PKCS#11 token ----
+hsm = os.path.join(folder, "hsm")
+os.mkdir(hsm)
+with open(hsm + ".conf", "w") as f:
+    f.write("directories.tokendir = %s\nlog.level = ERROR\n" % hsm)
+with open(os.open(hsm + ".pin", os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
+    f.write("1234\n")
+env = dict(os.environ, SOFTHSM2_CONF=hsm + ".conf")
+subprocess.run(["softhsm2-util", "--init-token", "--free", "--label", "vidimus", "--pin", "1234", "--so-pin", "123456"],
+               check=True, env=env, stdout=subprocess.DEVNULL)
+PKCS11 = ('[passport]\nissuer = "%s"\nkey_file = "' + folder + '/none.key"\npkcs11_module = "/usr/lib/softhsm/libsofthsm2.so"\npkcs11_token = "%s"\n'
+          'pkcs11_key_label = "passport"\npkcs11_pin_file = "%s.pin"\n[tee.sample]\nenabled = true\n')
+issuer = run.server("issuer", os.path.join(folder, "issuer-hsm"), BIN, admin + PKCS11 % (ISS, "vidimus", hsm), env=env)
+token, _ = lib.attest_sample(issuer.guest)
+lib.token_verify(token, jwks().json())
+run.equal("its key is in the token", [k["origin"] for k in api(issuer, "GET", "/keys").json()["items"]], ["pkcs11"])
+run.equal("rotation in the token", api(issuer, "POST", "/keys/rotate", {"now": True}).status, 201)
+issuer.restart()
+other, _ = lib.attest_sample(issuer.guest)
+lib.token_verify(other, jwks().json())
+run.check("another key signs", lib.token_parts(other)[0]["kid"] != lib.token_parts(token)[0]["kid"])
+issuer.write_config(admin + PKCS11 % (ISS, "nobody", hsm))
+code, out = issuer.verb("check-config")
+run.equal("check-config takes the settings", code, 0)
+issuer.stop()
+code, out = issuer.verb("serve", timeout=30)
+run.check("a token that is not there stops the start", code != 0 and "pkcs11_token" in out, out)
 run.finish()

@@ -27,7 +27,7 @@ BROKER_MAY = {'api': {'passport', 'release', 'vault', 'cleanroom'}, 'release': {
 LIBRARY = [(r'event2/', {'shared/http'}), (r'civetweb\.h', {'shared/http'}), (r'curl/', {'shared/http'}),
            (r'openssl/ssl\.h|openssl/bio\.h', {'shared/http', 'shared/crypto'}),
            (r'openssl/', {'shared/crypto', 'shared/http'}), (r'sqlite3\.h|libpq', {'shared/store'}),
-           (r'sodium', {'shared/base', 'shared/crypto'}), (r'cjson/', {'shared/codec'}),
+           (r'p11-kit/', {'shared/crypto'}), (r'sodium', {'shared/base', 'shared/crypto'}), (r'cjson/', {'shared/codec'}),
            (r'shared/rust/vd_rust\.h', {'shared/crypto', 'shared/codec', 'shared/policy'})]
 # shared/http sees libssl; of libcrypto only what libssl's own interface needs.
 HTTP_OPENSSL = {'openssl/ssl.h', 'openssl/err.h', 'openssl/x509.h', 'openssl/pem.h', 'openssl/bio.h', 'openssl/crypto.h'}

@@ -1,0 +1,31 @@
+/* Signing keys that live in a PKCS#11 token (2.40): elliptic curve pairs of one label, found by the
+ * thumbprint of their public half, made, used and destroyed there. Private halves never leave it.
+ */
+#pragma once
+
+#include "shared/crypto/key.h"
+
+struct vd_p11; /* thread safe: one session, one call at a time */
+
+struct vd_p11_cfg {
+    const char *module; /* path of the module's shared object */
+    const char *token;  /* label of the token */
+    const char *label;  /* of the keys */
+    vd_span pin;        /* of the token's user; not kept */
+};
+/* Loads the module, opens a session, logs in. VD_E_CONFIG says what is wrong with which setting. */
+vd_rc vd_p11_open(const struct vd_p11_cfg *cfg, struct vd_p11 **ret, vd_err *err);
+void vd_p11_close(struct vd_p11 *p);
+VD_DEFINE_CLEANUP(struct vd_p11, vd_p11_close)
+
+/* Public half of the pair with that thumbprint, or (NULL) of the first pair of the label; and the
+ * handle that vd_p11_sign takes, good until the pair is destroyed. VD_E_NOT_FOUND. */
+vd_rc vd_p11_find(struct vd_p11 *p, const char *thumbprint, struct vd_key **ret,
+                  unsigned long *ret_handle, vd_err *err);
+/* A new pair: P-256 or P-384. */
+vd_rc vd_p11_generate(struct vd_p11 *p, enum vd_kty kty, struct vd_key **ret, vd_err *err);
+/* ES256 or ES384, r|s as vd_sign gives it. VD_E_CRYPTO. */
+vd_rc vd_p11_sign(struct vd_p11 *p, unsigned long handle, enum vd_sig alg, vd_span in, vd_buf *out,
+                  vd_err *err);
+/* Both halves. VD_E_NOT_FOUND. */
+vd_rc vd_p11_destroy(struct vd_p11 *p, const char *thumbprint, vd_err *err);
