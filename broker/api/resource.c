@@ -213,6 +213,7 @@ vd_rc brk_resource_get(const struct vd_req *req, struct vd_resp *resp, vd_err *e
     struct brk_app *app = req->app;
     struct vd_resource_id id;
     VD_AUTO(brk_passport_unref) struct brk_passport *passport = NULL;
+    VD_TRY(vd_server_sound(app->server, err));
     VD_TRY(vd_resource_id_of(req->param[0], req->param[1], req->param[2], &id, err));
 
     __attribute__((cleanup(attempt_done))) struct attempt a = { .app = app, .req = req };

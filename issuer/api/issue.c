@@ -144,6 +144,7 @@ static vd_rc check_revoked(const struct iss_work *w, vd_err *err)
 vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
 {
     struct iss_app *app = w->app;
+    VD_TRY(vd_server_sound(app->server, err));
     VD_TRY(check_hardware(w, resp, err));
     const struct iss_appraise_in in = {
         .list = w->list,

@@ -45,7 +45,14 @@ vd_rc vd_audit_create(const char *path, const char *program, const struct vd_key
     VD_TRY(first_detail(program, signer, &detail, err));
     VD_TRY(vd_audit_line_write(1, vd_buf_span(&time), "begin", zeros, vd_buf_span(&detail), &line,
                                hash, err));
-    return vd_file_create(path, vd_buf_span(&line), err);
+    /* Under its name it is whole, whatever moment a crash picks. */
+    VD_AUTO_BUF draft = vd_buf_of(8192);
+    VD_TRY(vd_audit_beside(path, ".new", &draft, err));
+    if (vd_file_exists(path))
+        return vd_fail(err, VD_E_EXISTS, "%s: exists already", path);
+    (void)unlink(vd_buf_cstr(&draft));
+    VD_TRY(vd_file_create(vd_buf_cstr(&draft), vd_buf_span(&line), err));
+    return vd_file_publish(vd_buf_cstr(&draft), path, err);
 }
 
 static ssize_t real_pwrite(void *ctx, int fd, const void *p, size_t n, off_t at)

@@ -9,13 +9,19 @@ enum { ID_MAX = 64, MEMBERS_MAX = 65536 };
 
 static const char json_type[] = "application/json";
 
+vd_rc vd_server_sound(const struct vd_server *s, vd_err *err)
+{
+    if (!vd_store_ok(s->store))
+        return vd_fail(err, VD_E_STORE, "the store stopped; see the log, then restart");
+    return VD_OK;
+}
+
 vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
     const struct vd_server *s = req->server;
     if (!vd_audit_ok(s->audit))
         return vd_fail(err, VD_E_AUDIT, "audit records are refused (full disk or failed sync)");
-    if (!vd_store_ok(s->store))
-        return vd_fail(err, VD_E_STORE, "the store stopped; see the log, then restart");
+    VD_TRY(vd_server_sound(s, err));
     resp->status = 200;
     return VD_OK;
 }

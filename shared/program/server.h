@@ -89,6 +89,10 @@ struct vd_program {
 /* The whole main() of a server. */
 int vd_program_main(const struct vd_program *p, int argc, char **argv);
 
+/* VD_E_STORE after a write to the store whose fate is unknown: nothing is released any more either,
+ * because what is read may not be what a restart finds. */
+vd_rc vd_server_sound(const struct vd_server *s, vd_err *err);
+
 /* GET /healthz on either plane (OPEN): 200 without a body; 503 when store or audit stopped. */
 vd_rc vd_healthz(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 
