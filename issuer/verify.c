@@ -109,7 +109,7 @@ static vd_rc open_policies(struct verify *v, vd_err *err)
         }
     }
     if (!v->o.policy)
-        return iss_policies_new(NULL, limits, &v->policies, err);
+        return iss_policies_new(NULL, NULL, limits, &v->policies, err);
     VD_AUTO_BUF rego = vd_buf_of(1);
     VD_TRY(read_file(v->o.policy, &rego, err));
     vd_rc_ rc = iss_policies_fixed(vd_buf_span(&rego), limits, &v->policies, err);

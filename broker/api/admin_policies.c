@@ -16,8 +16,7 @@ static vd_rc name_ok(vd_span name, vd_err *err)
 vd_rc brk_policy_body_check(struct vd_server *s, const char *name, vd_span body, vd_err *err)
 {
     (void)name;
-    VD_AUTO(vd_policy_unref) struct vd_policy *policy = NULL;
-    return vd_policy_compile(VD_POLICY_RELEASE, body, s->limits, &policy, err);
+    return vd_policy_check(s->policies, VD_POLICY_RELEASE, body, s->limits, err);
 }
 
 static const struct vd_object_kind kind = {

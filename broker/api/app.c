@@ -81,7 +81,7 @@ vd_rc brk_app_open(struct vd_server *s, vd_span builtin_policy, vd_err *err)
     app->deny_as_401 = vd_config_u64(s->config, "release.denial_status") == 401;
     (void)pthread_mutex_init(&app->issuers, NULL);
     s->app = app;
-    VD_TRY(brk_policies_new(s->store, s->limits, builtin_policy, &app->policies, err));
+    VD_TRY(brk_policies_new(s->store, s->policies, s->limits, builtin_policy, &app->policies, err));
     return trust_open(app, err);
 }
 

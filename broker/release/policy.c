@@ -7,6 +7,7 @@
 
 struct brk_policies {
     struct vd_store *store;
+    struct vd_policy_workers *workers;
     const struct vd_limits *limits;
     vd_span builtin;
     struct vd_policy *builtin_compiled;
@@ -17,17 +18,20 @@ struct brk_policies {
     struct vd_policy *policy; /* compiled `version`; NULL when it does not compile */
 };
 
-vd_rc brk_policies_new(struct vd_store *store, const struct vd_limits *limits, vd_span builtin,
-                       struct brk_policies **ret, vd_err *err)
+vd_rc brk_policies_new(struct vd_store *store, struct vd_policy_workers *workers,
+                       const struct vd_limits *limits, vd_span builtin, struct brk_policies **ret,
+                       vd_err *err)
 {
     VD_AUTO(brk_policies_free) struct brk_policies *p = calloc(1, sizeof *p);
     if (!p)
         return vd_fail(err, VD_E_NOMEM, "release policies");
     (void)pthread_mutex_init(&p->lock, NULL);
     p->store = store;
+    p->workers = workers;
     p->limits = limits;
     p->builtin = builtin;
-    VD_TRY(vd_policy_compile(VD_POLICY_RELEASE, builtin, limits, &p->builtin_compiled, err));
+    VD_TRY(vd_policy_compile_in(workers, VD_POLICY_RELEASE, builtin, limits, &p->builtin_compiled,
+                                err));
     *ret = VD_TAKE(p);
     return VD_OK;
 }
@@ -53,6 +57,17 @@ void brk_policy_use_done(struct brk_policy_use *u)
     *u = (struct brk_policy_use){ 0 };
 }
 
+/* What is compiled for a version: nothing when it does not compile, so that every use of it is
+ * refused. Fails when that cannot be known now. */
+static vd_rc compile(struct brk_policies *p, vd_span text, struct vd_policy **ret, vd_err *err)
+{
+    vd_err why = { 0 };
+    vd_rc_ rc = vd_policy_compile_in(p->workers, VD_POLICY_RELEASE, text, p->limits, ret, &why);
+    if (rc.code == VD_E_OK || rc.code == VD_E_POLICY_COMPILE || rc.code == VD_E_TOO_LARGE)
+        return VD_OK;
+    return vd_fail(err, rc.code, "release policy: %.200s", why.msg);
+}
+
 /* With the lock held: makes version and policy those of the store. */
 static vd_rc load(struct brk_policies *p, const char *owner, vd_err *err)
 {
@@ -66,15 +81,13 @@ static vd_rc load(struct brk_policies *p, const char *owner, vd_err *err)
         return vd_fail(err, rc.code, "release policy: %s", cause.msg);
     uint64_t version = rc.code == VD_E_OK ? object.version : 0;
     if (p->epoch == 0 || version != p->version) {
-        vd_policy_unref(p->policy);
-        p->policy = NULL;
+        struct vd_policy *policy = NULL;
         if (version == 0)
-            p->policy = vd_policy_ref(p->builtin_compiled);
+            policy = vd_policy_ref(p->builtin_compiled);
         else
-            /* A failure leaves NULL: every use of this version is then refused. */
-            (void)vd_policy_compile(VD_POLICY_RELEASE, vd_buf_span(&object.body), p->limits,
-                                    &p->policy, &cause)
-                .code;
+            VD_TRY(compile(p, vd_buf_span(&object.body), &policy, err));
+        vd_policy_unref(p->policy);
+        p->policy = policy;
         p->version = version;
     }
     p->epoch = epoch;

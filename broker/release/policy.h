@@ -10,9 +10,11 @@
     "resource-policy" /* the id of the KBS protocol; the only one that is evaluated */
 
 struct brk_policies; /* thread safe */
-/* Compiles `builtin` (Rego; lives as long). VD_E_POLICY_COMPILE. */
-vd_rc brk_policies_new(struct vd_store *store, const struct vd_limits *limits, vd_span builtin,
-                       struct brk_policies **ret, vd_err *err);
+/* Compiles `builtin` (Rego; lives as long). workers NULL: policies run in this process. Whatever
+ * vd_policy_compile_in fails with. */
+vd_rc brk_policies_new(struct vd_store *store, struct vd_policy_workers *workers,
+                       const struct vd_limits *limits, vd_span builtin, struct brk_policies **ret,
+                       vd_err *err);
 void brk_policies_free(struct brk_policies *p);
 VD_DEFINE_CLEANUP(struct brk_policies, brk_policies_free)
 vd_span brk_policies_builtin(const struct brk_policies *p);

@@ -18,8 +18,7 @@ static vd_rc policy_name_ok(vd_span name, vd_err *err)
 static vd_rc policy_check(struct vd_server *s, const char *name, vd_span body, vd_err *err)
 {
     (void)name;
-    VD_AUTO(vd_policy_unref) struct vd_policy *compiled = NULL;
-    return vd_policy_compile(VD_POLICY_ATTESTATION, body, s->limits, &compiled, err);
+    return vd_policy_check(s->policies, VD_POLICY_ATTESTATION, body, s->limits, err);
 }
 
 const struct vd_object_kind iss_policy_kind = {

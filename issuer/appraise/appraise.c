@@ -158,11 +158,15 @@ static void remember(struct iss_appraisal *a, vd_span name, vd_span value)
 static vd_rc ask(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err)
 {
     struct asking *x = ctx;
-    size_t before = ret_json->n;
     if (x->in->lookup)
         VD_TRY(x->in->lookup(x->in->lookup_ctx, name, ret_json, err));
-    remember(x->a, name, vd_span_part(vd_buf_span(ret_json), before, ret_json->n));
     return VD_OK;
+}
+
+static void asked(void *ctx, vd_span name, vd_span json)
+{
+    struct asking *x = ctx;
+    remember(x->a, name, json);
 }
 
 static vd_rc run_policy(struct asking *x, struct vd_policy *policy, vd_span input, vd_err *err)
@@ -171,6 +175,7 @@ static vd_rc run_policy(struct asking *x, struct vd_policy *policy, vd_span inpu
         .input = input,
         .now_ns = x->in->now_ns,
         .lookup = ask,
+        .asked = asked,
         .ctx = x,
         .limits = x->in->limits,
     };

@@ -40,7 +40,8 @@ struct kept {
 };
 
 struct iss_policies {
-    struct vd_store *store;  /* NULL: built-in defaults only */
+    struct vd_store *store; /* NULL: built-in defaults only */
+    struct vd_policy_workers *workers;
     struct vd_policy *fixed; /* or one policy for every id */
     const struct vd_limits *limits;
     pthread_rwlock_t lock;
@@ -67,8 +68,8 @@ vd_span iss_policy_builtin(const char *id)
     return VD_SPAN_NONE;
 }
 
-vd_rc iss_policies_new(struct vd_store *store, const struct vd_limits *limits,
-                       struct iss_policies **ret, vd_err *err)
+vd_rc iss_policies_new(struct vd_store *store, struct vd_policy_workers *workers,
+                       const struct vd_limits *limits, struct iss_policies **ret, vd_err *err)
 {
     struct iss_policies *p = calloc(1, sizeof *p);
     if (!p)
@@ -78,6 +79,7 @@ vd_rc iss_policies_new(struct vd_store *store, const struct vd_limits *limits,
         return vd_fail(err, VD_E_INTERNAL, "lock of the policies");
     }
     p->store = store;
+    p->workers = workers;
     p->limits = limits;
     *ret = p;
     return VD_OK;
@@ -87,7 +89,7 @@ vd_rc iss_policies_fixed(vd_span rego, const struct vd_limits *limits, struct is
                          vd_err *err)
 {
     VD_AUTO(iss_policies_free) struct iss_policies *p = NULL;
-    VD_TRY(iss_policies_new(NULL, limits, &p, err));
+    VD_TRY(iss_policies_new(NULL, NULL, limits, &p, err));
     VD_TRY(vd_policy_compile(VD_POLICY_ATTESTATION, rego, limits, &p->fixed, err));
     *ret = VD_TAKE(p);
     return VD_OK;
@@ -209,8 +211,8 @@ vd_rc iss_policies_find(struct iss_policies *p, const char *id, struct vd_policy
     VD_TRY(vd_hash_of(VD_SHA256, vd_buf_span(&text), sha256, err));
     VD_AUTO(vd_policy_unref) struct vd_policy *policy = reuse(p, id, sha256);
     if (!policy)
-        VD_TRY(
-            vd_policy_compile(VD_POLICY_ATTESTATION, vd_buf_span(&text), p->limits, &policy, err));
+        VD_TRY(vd_policy_compile_in(p->workers, VD_POLICY_ATTESTATION, vd_buf_span(&text),
+                                    p->limits, &policy, err));
     keep(p, id, policy, builtin, epoch);
     *ret = VD_TAKE(policy);
     *ret_builtin = builtin;

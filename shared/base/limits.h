@@ -39,6 +39,7 @@
     X(relay_waiting, 64, 1024, "relayed calls that wait for an answer")                            \
     X(fetch_seconds, 10, 30, "one fetch of collateral or of a key set")                            \
     X(fetch_bytes, 1048576, 16777216, "answer of one fetch")                                       \
+    X(policy_workers, 4, 64, "processes that evaluate policies; started when they are needed")     \
     X(policy_instructions, 1000000, 100000000, "instructions of one policy evaluation")            \
     X(policy_milliseconds, 250, 5000, "time of one policy evaluation")                             \
     X(policy_memory, 67108864, 536870912, "memory of one policy evaluation")                       \

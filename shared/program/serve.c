@@ -193,9 +193,22 @@ static vd_rc block_signals(sigset_t *set, vd_err *err)
     (void)sigaddset(set, SIGTERM);
     (void)sigaddset(set, SIGINT);
     (void)sigaddset(set, SIGHUP);
+    (void)sigaddset(set, SIGCHLD);
     if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, set, NULL) != 0)
         return vd_fail(err, VD_E_INTERNAL, "signals: %s", strerror(errno));
     return VD_OK;
+}
+
+/* Without the process that policy workers come from nothing can be decided any more, and it cannot
+ * be forked again beside threads and secrets: whoever supervises the server starts it afresh. */
+static vd_rc policies_ended(struct vd_server *s, vd_err *err)
+{
+    (void)vd_fail(err, VD_E_UNAVAILABLE,
+                  "the process of the policy workers was ended from outside; stopping, because no "
+                  "policy can be evaluated any more")
+        .code;
+    vd_log_err(s->log, VD_LOG_ERROR, "program", err);
+    return VD_RC(VD_E_UNAVAILABLE);
 }
 
 static int64_t monotonic_s(void)
@@ -214,7 +227,7 @@ static struct timespec pause_of(const struct vd_server *s)
     return (struct timespec){ .tv_sec = step > 0 ? step : 1 };
 }
 
-static void wait_for_end(struct vd_server *s, const sigset_t *set)
+static vd_rc wait_for_end(struct vd_server *s, const sigset_t *set, vd_err *err)
 {
     const struct vd_program *p = s->self;
     const struct timespec pause = pause_of(s);
@@ -224,8 +237,10 @@ static void wait_for_end(struct vd_server *s, const sigset_t *set)
         if (got == SIGTERM || got == SIGINT) {
             vd_log_msg(s->log, VD_LOG_INFO, "program", "stopping on %s",
                        got == SIGTERM ? "SIGTERM" : "SIGINT");
-            return;
+            return VD_OK;
         }
+        if (got == SIGCHLD && !vd_policy_workers_alive(s->policies))
+            return policies_ended(s, err);
         if (got == SIGHUP)
             vd_planes_reload(s);
         if (got < 0 && errno == EAGAIN)
@@ -260,17 +275,20 @@ static vd_rc run(const struct vd_program *p, const struct vd_options *o, struct 
 {
     VD_TRY(vd_program_auth(s->config, s->limits, t, &s->auth, err));
     VD_TRY(vd_server_state(s, paths, err));
+    VD_TRY(vd_policy_workers_start(s->policies, s->limits, err));
     VD_TRY(p->open(s, err));
     vd_tables_wire(p, s, t);
     say_administrators(s);
     VD_TRY(vd_planes_start(s, t, err));
     VD_TRY(say_ready(s, o, err));
-    wait_for_end(s, set);
-    return VD_OK;
+    return wait_for_end(s, set, err);
 }
 
 vd_rc vd_serve(const struct vd_program *p, const struct vd_options *o, vd_err *err)
 {
+    /* before there is anything that policies could reach for: files, secrets, threads */
+    VD_AUTO(vd_policy_workers_free) struct vd_policy_workers *policies = NULL;
+    VD_TRY(vd_policy_workers_new(&policies, err));
     VD_AUTO(vd_config_free) struct vd_config *c = NULL;
     VD_AUTO_STATE paths = { 0 };
     VD_AUTO_TABLES t = { 0 };
@@ -288,6 +306,7 @@ vd_rc vd_serve(const struct vd_program *p, const struct vd_options *o, vd_err *e
     VD_TRY(vd_lock_take(paths.store, p->name, &lock, err));
     struct vd_server s = { 0 };
     vd_rc_ rc = vd_server_begin(p, c, &s, err);
+    s.policies = policies;
     if (rc.code == VD_E_OK)
         rc = run(p, o, &s, &paths, &t, &set, err);
     vd_server_end(&s);

@@ -7,6 +7,7 @@
 #include "shared/audit/decision.h"
 #include "shared/auth/auth.h"
 #include "shared/http/http.h"
+#include "shared/policy/workers.h"
 #include "shared/program/config.h"
 #include "shared/store/store.h"
 
@@ -33,6 +34,7 @@ struct vd_server {
     struct vd_audit *audit;
     struct vd_decisions *decisions;
     struct vd_thinner *denials;
+    struct vd_policy_workers *policies; /* NULL outside of `serve` */
     struct vd_auth *auth;
     struct vd_guest *guest;
     struct vd_admin *admin;

@@ -79,6 +79,13 @@ int vdr_toml_to_json(const uint8_t *in, size_t n, size_t max_out, struct vdr_byt
 struct vdr_rego;     /* compiled policy: immutable, any number of threads */
 struct vdr_rego_run; /* one evaluation: one thread at a time; outlives its policy's vdr_rego_free */
 
+/* For a process that does nothing but evaluate, before any other call: nothing below starts a
+ * thread, recursion stands on the caller's stack and may overflow it, memory comes in small
+ * pieces. */
+void vdr_rego_alone(void);
+/* Live bytes of all policies of the process together, instead of 512 MiB. */
+void vdr_rego_memory(uint64_t bytes);
+
 /* What there is for an entry point. */
 enum vdr_rego_entry {
     VDR_REGO_ABSENT = 0, /* no such rule */

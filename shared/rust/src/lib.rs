@@ -9,6 +9,7 @@ mod rego;
 mod toml;
 
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Once;
 
 pub const OK: i32 = 0;
@@ -66,8 +67,14 @@ pub fn guard(f: impl FnOnce() -> Result<(), i32>) -> i32 {
     }
 }
 
+/// The process has one thread, whose stack is large and whose death is expected.
+pub static ALONE: AtomicBool = AtomicBool::new(false);
+
 /// Runs `f` on a thread with a stack of its own size: callers may have small ones, parsers recurse.
 pub fn on_stack<T: Send>(size: usize, f: impl FnOnce() -> T + Send) -> Result<T, i32> {
+    if ALONE.load(Ordering::Relaxed) {
+        return catch_unwind(AssertUnwindSafe(f)).map_err(|_| PANIC);
+    }
     std::thread::scope(|s| {
         let thread = std::thread::Builder::new().stack_size(size).spawn_scoped(s, f);
         thread.map_err(|_| NOMEM)?.join().map_err(|_| PANIC)

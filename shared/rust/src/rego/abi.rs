@@ -2,18 +2,24 @@
 
 use super::fault::Failure;
 use super::{
-    compile, interp, json, on_stack, vm, Body, Budget, Policy, Run, Step, BUDGET, COMPILE, STACK,
+    compile, interp, json, on_stack, vm, Body, Budget, Policy, Run, Step, BUDGET, COMPILE, MEMORY,
+    STACK,
 };
 use crate::fault::{fill, Fault};
 use crate::{guard, slice, Bytes, BAD_INPUT};
 use regorus::Value;
 use std::ffi::{c_char, CStr};
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 extern "C" {
     /// The engine's allocator: gives back what parsing used and freed.
     fn mi_collect(force: bool);
+    fn mi_option_set(option: i32, value: i64);
 }
+/// mi_option_disallow_arena_alloc: memory comes from the system in pieces that it can count, not out
+/// of one reservation of a gigabyte. Its number in the mimalloc that Cargo.lock names.
+const NO_ARENAS: i32 = 27;
 
 /// Runs hold the policy too, so it may be freed while one is running.
 pub struct Rego(Arc<Policy>);
@@ -26,6 +32,19 @@ pub struct Query {
     data_n: usize,
     now_ns: i64,
     budget: Budget,
+}
+
+/// From here on nothing starts a thread, and memory is asked for as it is needed.
+#[no_mangle]
+pub extern "C" fn vdr_rego_alone() {
+    unsafe { mi_option_set(NO_ARENAS, 1) };
+    crate::ALONE.store(true, Ordering::Relaxed);
+}
+
+#[no_mangle]
+pub extern "C" fn vdr_rego_memory(bytes: u64) {
+    MEMORY.store(bytes, Ordering::Relaxed);
+    regorus::set_global_memory_limit(Some(bytes));
 }
 
 unsafe fn refuse(out: *mut Fault, f: Failure) -> i32 {

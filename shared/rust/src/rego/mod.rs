@@ -22,6 +22,7 @@ use regorus::rvm::program::Program;
 use regorus::{Engine, PolicyLengthConfig, Value};
 use shape::Place;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 
 pub const BUDGET: i32 = 3;
@@ -34,8 +35,8 @@ const FILE: &str = "policy";
 /// The parser and the analyses recurse; callers may have small stacks.
 const STACK: usize = 64 << 20;
 /// Live bytes of all policies together. The VM has a budget per evaluation; this is what holds the
-/// interpreter, between two built-ins.
-const MEMORY: u64 = 512 << 20;
+/// interpreter, between two built-ins. A process of its own sets a smaller one.
+static MEMORY: AtomicU64 = AtomicU64::new(512 << 20);
 
 /// What there is for one entry point.
 enum Body {
@@ -165,7 +166,7 @@ fn body(engine: &mut Engine, entry: &str, lookups: bool) -> Body {
 
 fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Failure> {
     static LIMIT: Once = Once::new();
-    LIMIT.call_once(|| regorus::set_global_memory_limit(Some(MEMORY)));
+    LIMIT.call_once(|| regorus::set_global_memory_limit(Some(MEMORY.load(Ordering::Relaxed))));
     if let Some(at) = cost::too_much(text.as_bytes()) {
         let (line, column) = crate::toml::place(text.as_bytes(), at);
         return Err(Failure { rc: COMPILE, line, column, text: "nested too deeply".into() });

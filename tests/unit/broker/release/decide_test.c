@@ -45,7 +45,8 @@ static int setup(void **state)
     const struct vd_store_cfg cfg = { vd_buf_cstr(&path), "broker", root };
     assert_ok(vd_store_create(&cfg, NULL));
     assert_ok(vd_store_open(&cfg, &fx.store, NULL));
-    assert_ok(brk_policies_new(fx.store, &test_limits, vd_span_str(builtin), &fx.policies, NULL));
+    assert_ok(
+        brk_policies_new(fx.store, NULL, &test_limits, vd_span_str(builtin), &fx.policies, NULL));
     return 0;
 }
 

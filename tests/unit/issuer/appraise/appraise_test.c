@@ -256,7 +256,7 @@ static void without_a_policy_nothing_is_appraised(void **state)
     (void)state;
     struct run r = { 0 };
     (void)add(&r, "nvidia-dpu", "nvidia-dpu", "{}");
-    assert_ok(iss_policies_new(NULL, &limits, &r.policies, &r.err));
+    assert_ok(iss_policies_new(NULL, NULL, &limits, &r.policies, &r.err));
     assert_rc(VD_E_POLICY_MISSING, go(&r, NULL, NULL));
     assert_string_equal(r.out->item[0].policy_id, "default_nvidia-dpu");
     done(&r);

@@ -35,7 +35,7 @@ static int setup(void **state)
     vd_err err = { 0 };
     assert_ok(vd_store_create(&cfg, &err));
     assert_ok(vd_store_open(&cfg, &x->store, &err));
-    assert_ok(iss_policies_new(x->store, &limits, &x->policies, &err));
+    assert_ok(iss_policies_new(x->store, NULL, &limits, &x->policies, &err));
     assert_ok(iss_rvps_new(x->store, vd_clock_real(), &x->rvps, &err));
     *state = x;
     return 0;

@@ -16,7 +16,8 @@ static struct vd_policy *load(const char *dir, const char *name, enum vd_policy_
     vd_buf rego = vd_test_file(path);
     struct vd_policy *p = NULL;
     vd_err err = { 0 };
-    if (vd_policy_compile(kind, vd_buf_span(&rego), &test_limits, &p, &err).code != VD_E_OK)
+    if (vd_policy_compile_in(test_workers, kind, vd_buf_span(&rego), &test_limits, &p, &err).code !=
+        VD_E_OK)
         fail_msg("%s: %s", path, err.msg);
     vd_buf_done(&rego);
     return p;
@@ -196,8 +197,12 @@ int main(void)
         cmocka_unit_test(the_policies_of_the_quickstart_give_what_their_cases_say),
         cmocka_unit_test(a_warm_evaluation_of_the_snp_default_is_quick),
     };
-    vd_err err = { 0 };
-    if (vd_base_init(&err).code != VD_E_OK)
+    if (!test_begin())
         return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("in process", tests, NULL, NULL);
+    if (!test_use_workers())
+        return 1;
+    failed += cmocka_run_group_tests_name("in workers", tests, NULL, NULL);
+    test_end();
+    return failed;
 }

@@ -11,7 +11,8 @@ static struct vd_policy *compiled(enum vd_policy_kind kind, const char *rego)
 {
     struct vd_policy *p = NULL;
     vd_err err = { 0 };
-    if (vd_policy_compile(kind, vd_span_str(rego), &test_limits, &p, &err).code != VD_E_OK)
+    if (vd_policy_compile_in(test_workers, kind, vd_span_str(rego), &test_limits, &p, &err).code !=
+        VD_E_OK)
         fail_msg("%s: %s", rego, err.msg);
     return p;
 }
@@ -37,8 +38,8 @@ static void a_malformed_policy_is_refused_with_its_place(void **state)
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
         struct vd_policy *p = NULL;
         vd_err err = { 0 };
-        vd_code rc = vd_policy_compile(VD_POLICY_RELEASE, vd_span_str(malformed[i].rego),
-                                       &test_limits, &p, &err)
+        vd_code rc = vd_policy_compile_in(test_workers, VD_POLICY_RELEASE,
+                                          vd_span_str(malformed[i].rego), &test_limits, &p, &err)
                          .code;
         if (rc != VD_E_POLICY_COMPILE || err.text_line != malformed[i].line ||
             err.text_column != malformed[i].column || p)
@@ -57,15 +58,16 @@ static void a_policy_that_costs_too_much_to_parse_is_refused(void **state)
     struct vd_policy *p = NULL;
     vd_err err = { 0 };
     assert_rc(VD_E_POLICY_COMPILE,
-              vd_policy_compile(VD_POLICY_RELEASE, vd_buf_span(&rego), &test_limits, &p, &err));
+              vd_policy_compile_in(test_workers, VD_POLICY_RELEASE, vd_buf_span(&rego),
+                                   &test_limits, &p, &err));
     assert_int_equal(err.text_line, 2);
 
     vd_buf_reset(&rego);
     vd_buf_str(&rego, "package policy\nallow := true #");
     while (rego.n <= test_limits.policy_body)
         vd_buf_str(&rego, "################################");
-    assert_rc(VD_E_TOO_LARGE,
-              vd_policy_compile(VD_POLICY_RELEASE, vd_buf_span(&rego), &test_limits, &p, NULL));
+    assert_rc(VD_E_TOO_LARGE, vd_policy_compile_in(test_workers, VD_POLICY_RELEASE,
+                                                   vd_buf_span(&rego), &test_limits, &p, NULL));
     vd_buf_done(&rego);
 }
 
@@ -276,7 +278,8 @@ static vd_code chain(const char *step, int n, const char *last)
     }
     vd_buf_printf(&rego, "allow := %s%d\n", last, n);
     struct vd_policy *p = NULL;
-    assert_ok(vd_policy_compile(VD_POLICY_RELEASE, vd_buf_span(&rego), &test_limits, &p, NULL));
+    assert_ok(vd_policy_compile_in(test_workers, VD_POLICY_RELEASE, vd_buf_span(&rego),
+                                   &test_limits, &p, NULL));
     struct vd_policy_query q = test_query(VD_LIT("{}"), NULL);
     vd_code rc = vd_policy_allows(p, &q, NULL).code;
     vd_policy_unref(p);
@@ -464,8 +467,12 @@ int main(void)
         cmocka_unit_test(the_digest_is_that_of_the_text),
         cmocka_unit_test(many_threads_evaluate_one_policy),
     };
-    vd_err err = { 0 };
-    if (vd_base_init(&err).code != VD_E_OK)
+    if (!test_begin())
         return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("in process", tests, NULL, NULL);
+    if (!test_use_workers())
+        return 1;
+    failed += cmocka_run_group_tests_name("in workers", tests, NULL, NULL);
+    test_end();
+    return failed;
 }

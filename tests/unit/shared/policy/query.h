@@ -5,9 +5,39 @@
 #include "tests/support/support.h"
 
 #include "shared/codec/json.h"
-#include "shared/policy/policy.h"
+#include "shared/policy/workers.h"
 
 static const struct vd_limits test_limits = VD_LIMITS_DEFAULT;
+
+/* NULL: in this process. */
+static struct vd_policy_workers *test_workers;
+static struct vd_policy_workers *test_nursery;
+
+/* First thing in main: the nursery must be forked before anything else. */
+static inline bool test_begin(void)
+{
+    vd_err err = { 0 };
+    bool ok = vd_base_init(&err).code == VD_E_OK &&
+              vd_policy_workers_new(&test_nursery, &err).code == VD_E_OK;
+    if (!ok)
+        print_error("%s\n", err.msg);
+    return ok;
+}
+
+static inline bool test_use_workers(void)
+{
+    vd_err err = { 0 };
+    bool ok = vd_policy_workers_start(test_nursery, &test_limits, &err).code == VD_E_OK;
+    if (!ok)
+        print_error("%s\n", err.msg);
+    test_workers = test_nursery;
+    return ok;
+}
+
+static inline void test_end(void)
+{
+    vd_policy_workers_free(test_nursery);
+}
 
 /* ctx is a vd_jv: an object name -> value. */
 static inline vd_rc test_lookup(void *ctx, vd_span name, vd_buf *ret_json, vd_err *err)

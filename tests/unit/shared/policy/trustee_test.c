@@ -103,9 +103,10 @@ static size_t run_policy(vd_jv one)
 
     bool release = is_text(one, "kind", "release");
     struct vd_policy *p = NULL;
-    vd_code got = vd_policy_compile(release ? VD_POLICY_RELEASE : VD_POLICY_ATTESTATION,
-                                    vd_buf_span(&text), &test_limits, &p, &err)
-                      .code;
+    vd_code got =
+        vd_policy_compile_in(test_workers, release ? VD_POLICY_RELEASE : VD_POLICY_ATTESTATION,
+                             vd_buf_span(&text), &test_limits, &p, &err)
+            .code;
     vd_code want = is_text(one, "set", "accepted") ? VD_E_OK : VD_E_POLICY_COMPILE;
     if (got != want)
         fail_msg("%s: got %d (%s), wanted %d", id, got, err.msg, want);
@@ -142,8 +143,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policies_recorded_from_trustee_behave_as_recorded),
     };
-    vd_err err = { 0 };
-    if (vd_base_init(&err).code != VD_E_OK)
+    if (!test_begin())
         return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("in process", tests, NULL, NULL);
+    if (!test_use_workers())
+        return 1;
+    failed += cmocka_run_group_tests_name("in workers", tests, NULL, NULL);
+    test_end();
+    return failed;
 }

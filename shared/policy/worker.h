@@ -1,0 +1,21 @@
+/* The two processes behind policy workers: the nursery, forked from the server before it has
+ * threads, descriptors or secrets, and the workers that the nursery forks when it is asked to. */
+#pragma once
+
+#include <stdint.h>
+
+/* What a worker gets from the one who asks for it. */
+struct vd_worker_order {
+    uint64_t memory; /* bytes for policies and one evaluation */
+};
+/* The nursery's answer; on 0 the worker's socket and its pidfd come along. */
+struct vd_worker_birth {
+    int32_t error; /* errno */
+    int32_t pid;
+};
+
+/* Serves orders on the socket until its other end is closed; never returns. */
+void vd_nursery_run(int control) __attribute__((noreturn));
+/* Closes the sandbox around the calling process, then answers requests on descriptor 0 until its
+ * other end is closed; never returns. */
+void vd_worker_run(const struct vd_worker_order *order) __attribute__((noreturn));
