@@ -6,19 +6,47 @@
 
 enum { LEAVES_MAX = 256, TOKENS_MAX = 12, SHOWN_MAX = 200 };
 
+/* Words of a name by their hashes. Two words with one hash would only spoil a hint. */
+struct words {
+    uint32_t hash[TOKENS_MAX];
+    size_t n;
+};
 struct leaf {
-    vd_buf path; /* "snp.platform_version.major" */
+    size_t path; /* "snp.platform_version.major", in `paths` */
+    size_t path_n;
     vd_jv value;
+    struct words words;
 };
 struct leaves {
+    vd_buf paths;
     size_t n;
     struct leaf item[LEAVES_MAX];
 };
 
 static void leaves_done(struct leaves *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        vd_buf_done(&l->item[i].path);
+    vd_buf_done(&l->paths);
+}
+
+static vd_span path_of(const struct leaves *l, const struct leaf *f)
+{
+    return vd_span_part(vd_buf_span(&l->paths), f->path, f->path_n);
+}
+
+static struct words words_of(vd_span text)
+{
+    struct words w = { .n = 0 };
+    uint32_t h = 0;
+    for (size_t i = 0; i <= text.n && w.n < TOKENS_MAX; i++) {
+        uint8_t c = i < text.n ? text.p[i] : '.';
+        if (c != '_' && c != '-' && c != '.' && c != '/') {
+            h = ((h ? h : 2166136261u) ^ c) * 16777619u; /* FNV-1a */
+        } else if (h) {
+            w.hash[w.n++] = h;
+            h = 0;
+        }
+    }
+    return w;
 }
 
 /* Scalars of the object and of objects directly in it, two levels down at most. */
@@ -51,8 +79,10 @@ static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned
         } else if (!vd_jv_is(v, VD_JSON_OBJECT) && !vd_jv_is(v, VD_JSON_ARRAY)) {
             struct leaf *f = &l->item[l->n++];
             f->value = v;
-            f->path = vd_buf_of(1024);
-            vd_buf_add(&f->path, vd_buf_span(&path));
+            f->path = l->paths.n;
+            f->path_n = path.n;
+            f->words = words_of(vd_buf_span(&path));
+            vd_buf_add(&l->paths, vd_buf_span(&path));
         }
     }
 }
@@ -60,27 +90,13 @@ static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned
 /* ---- which claim is a reference value about? ---------------------------------------------------
  */
 
-static size_t tokens_of(vd_span text, vd_span token[TOKENS_MAX])
-{
-    size_t n = 0, from = 0;
-    for (size_t i = 0; i <= text.n && n < TOKENS_MAX; i++) {
-        bool cut = i == text.n || text.p[i] == '_' || text.p[i] == '-' || text.p[i] == '.' ||
-                   text.p[i] == '/';
-        if (cut) {
-            if (i > from)
-                token[n++] = vd_span_part(text, from, i - from);
-            from = i + 1;
-        }
-    }
-    return n;
-}
-
-static unsigned common_tokens(const vd_span *a, size_t na, const vd_span *b, size_t nb)
+static unsigned common_words(const struct words *a, size_t from_a, const struct words *b,
+                             size_t from_b)
 {
     unsigned common = 0;
-    for (size_t i = 0; i < na; i++)
-        for (size_t j = 0; j < nb; j++)
-            if (vd_span_eq(a[i], b[j])) {
+    for (size_t i = from_a; i < a->n; i++)
+        for (size_t j = from_b; j < b->n; j++)
+            if (a->hash[i] == b->hash[j]) {
                 common++;
                 break;
             }
@@ -89,22 +105,17 @@ static unsigned common_tokens(const vd_span *a, size_t na, const vd_span *b, siz
 
 static const struct leaf *best_leaf(const struct leaves *l, const char *tee, vd_span name)
 {
-    vd_span want[TOKENS_MAX], have[TOKENS_MAX];
-    size_t n = tokens_of(name, want), skip = n > 1 && vd_span_eq_str(want[0], tee) ? 1 : 0;
+    struct words want = words_of(name), own = words_of(vd_span_str(tee));
+    size_t skip = want.n > 1 && want.hash[0] == own.hash[0] ? 1 : 0;
     const struct leaf *best = NULL;
     unsigned score = 0;
-    size_t length = 0;
     for (size_t i = 0; i < l->n; i++) {
-        vd_span path = vd_buf_span(&l->item[i].path);
-        size_t m = tokens_of(path, have);
-        if (m == 0)
-            continue;
-        /* the first token of a path is the TEE's own name */
-        unsigned common = common_tokens(want + skip, n - skip, have + 1, m - 1);
-        if (common > score || (common == score && common && m < length)) {
-            best = &l->item[i];
+        const struct leaf *f = &l->item[i];
+        /* the first word of a path is the TEE's own name */
+        unsigned common = common_words(&want, skip, &f->words, 1);
+        if (common > score || (best && common == score && f->words.n < best->words.n)) {
+            best = f;
             score = common;
-            length = m;
         }
     }
     return best;
@@ -213,7 +224,7 @@ static vd_rc refvalue_finding(vd_jw *w, const struct iss_appraisal *a, size_t i,
     vd_jw_kstr(w, "rule", known ? "reference value" : "reference value is not set or expired");
     vd_jw_kspan(w, "reference_value", name);
     if (leaf) {
-        vd_jw_kspan(w, "claim", vd_buf_span(&leaf->path));
+        vd_jw_kspan(w, "claim", path_of(l, leaf));
         kshown(w, "observed", leaf->value);
     }
     kshown(w, "expected", reference);
@@ -227,6 +238,7 @@ static vd_rc findings(vd_jw *w, const struct iss_appraisal *a, vd_err *err)
 {
     __attribute__((cleanup(leaves_done))) struct leaves l;
     l.n = 0;
+    l.paths = vd_buf_of((size_t)LEAVES_MAX * 1024);
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     vd_span text = vd_buf_span(&a->claims->claims);
     const struct vd_json_limits limits = { text.n, 32, 1000000 };
