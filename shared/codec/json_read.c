@@ -252,12 +252,13 @@ vd_rc vd_jv_bytes(vd_jv v, uint8_t *p, size_t n, vd_err *err)
         (void)snprintf(want, sizeof want, "an array of %zu bytes", n);
         return wrong(v, want, err);
     }
-    vd_jv_iter it = vd_jv_iter_of(v);
-    for (size_t i = 0; vd_jv_next(&it); i++) {
-        if (small_number(it.doc, &it.doc->tok[it.value.at], &p[i]))
+    /* Numbers are one token each, so the i-th stands i behind the first; an element of another kind
+     * moves those behind it, but is refused before they are looked at. */
+    for (uint32_t i = 0; i < n; i++) {
+        if (small_number(v.doc, &v.doc->tok[v.at + 1 + i], &p[i]))
             continue;
         uint64_t b = 0;
-        VD_TRY(vd_jv_u64(it.value, 255, &b, err));
+        VD_TRY(vd_jv_u64((vd_jv){ v.doc, v.at + 1 + i }, 255, &b, err));
         p[i] = (uint8_t)b;
     }
     return VD_OK;

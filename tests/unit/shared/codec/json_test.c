@@ -120,6 +120,32 @@ static void json_finds_a_duplicate_among_many_names(void **state)
     assert_false(accepted(vd_buf_span(&b)));
 }
 
+/* Objects of every size that has a way of its own, the double name at every pair of ends. */
+static void json_finds_a_duplicate_among_few_names(void **state)
+{
+    (void)state;
+    static const char *const again[] = { "\"n0\"", "\"\\u006e0\"", "\"n\\u0030\"" };
+    for (int n = 1; n <= 80; n++) {
+        VD_AUTO_BUF b = vd_buf_of(4096);
+        vd_buf_str(&b, "{");
+        for (int i = 0; i < n; i++)
+            vd_buf_printf(&b, "%s\"n%d\":[%d]", i ? "," : "", i, i);
+        size_t without = b.n;
+        vd_buf_str(&b, "}");
+        assert_true(accepted(vd_buf_span(&b)));
+        for (size_t k = 0; k < sizeof again / sizeof again[0]; k++) {
+            b.n = without;
+            vd_buf_printf(&b, ",%s:0}", again[k]);
+            assert_false(accepted(vd_buf_span(&b)));
+        }
+    }
+    /* different names with one hash (FNV-1a, 32 bits), and names beyond ASCII */
+    assert_true(accepted(VD_LIT("{\"a\":1,\"costarring\":1,\"b\":1,\"liquid\":1,\"c\":1}")));
+    assert_false(accepted(VD_LIT("{\"a\":1,\"costarring\":1,\"b\":1,\"liquid\":1,\"b\":1}")));
+    assert_true(accepted(VD_LIT("{\"\xc3\xa9\":1,\"\xc3\xa8\":1,\"b\":1,\"c\":1}")));
+    assert_false(accepted(VD_LIT("{\"\xc3\xa9\":1,\"\\u00e9\":1,\"b\":1,\"c\":1}")));
+}
+
 static void json_bounds_depth_and_values(void **state)
 {
     (void)state;
@@ -320,6 +346,7 @@ int main(void)
         cmocka_unit_test(json_passes_the_public_parsing_suite),
         cmocka_unit_test(json_refuses_what_our_stricter_rules_forbid),
         cmocka_unit_test(json_finds_a_duplicate_among_many_names),
+        cmocka_unit_test(json_finds_a_duplicate_among_few_names),
         cmocka_unit_test(json_bounds_depth_and_values),
         cmocka_unit_test(json_refuses_every_truncation),
         cmocka_unit_test(json_reads_numbers_exactly_from_their_text),
