@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "shared/policy/policy_priv.h"
+#include "shared/policy/worker.h"
 #include "shared/policy/workers_priv.h"
 
 enum {
-    GRACE_MS = 50, /* behind the engine's own time: most overruns end by a word, not by force */
-    COMPILE_MS = 2000,
+    PATIENCE = 4, /* the deadline on the wall, as a multiple of the processor time allowed */
     GUESSED_BYTES = 256 << 10, /* reference values sent unasked */
     MS = 1000000,
 };
@@ -66,7 +66,7 @@ static vd_rc compile_there(struct use *u, const struct vd_policy *p, struct vd_a
     vd_ask_write(&q, &frame);
     vd_frame_close(&frame);
     VD_TRY(vd_buf_check(&frame, err));
-    int64_t deadline = vd_monotonic_ns() + (int64_t)COMPILE_MS * MS;
+    int64_t deadline = vd_monotonic_ns() + (int64_t)VD_WORKER_COMPILE_MS * PATIENCE * MS;
     VD_TRY(exchange(u, vd_buf_span(&frame), deadline, 0, 0, ret, err));
     if (ret->op == VD_ANSWER_FAILED)
         return failed(ret, err);
@@ -108,8 +108,8 @@ vd_rc vd_policy_check(struct vd_policy_workers *workers, enum vd_policy_kind kin
     VD_AUTO(vd_policy_unref) struct vd_policy *p = NULL;
     vd_err why = { 0 };
     vd_rc_ rc = vd_policy_compile_in(workers, kind, rego, limits, &p, &why);
-    if (rc.code == VD_E_POLICY_BUDGET)
-        return vd_fail(err, VD_E_POLICY_COMPILE, "policy: compiling it takes too long or too much");
+    if (rc.code == VD_E_POLICY_BUDGET || rc.code == VD_E_POLICY_EVAL)
+        return vd_fail(err, VD_E_POLICY_COMPILE, "%.200s", why.msg);
     if (rc.code != VD_E_OK && err && err->code == VD_E_OK)
         *err = why;
     return rc;
@@ -275,7 +275,7 @@ static vd_rc converse(struct use *u, struct vd_policy *p, unsigned entry, struct
 {
     const struct vd_limits *l = g->q->limits;
     vd_buf *out = &u->worker->out;
-    int64_t time = ((int64_t)l->policy_milliseconds + GRACE_MS) * MS;
+    int64_t time = ((int64_t)l->policy_milliseconds + VD_WORKER_GRACE_MS) * PATIENCE * MS;
     bool taught = false;
     out->max = VD_FRAME_REQUEST_MAX;
     VD_TRY(write_eval(p, entry, g, out, err));

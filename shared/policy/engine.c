@@ -49,9 +49,10 @@ vd_rc vd_engine_failed(int rc, uint32_t line, uint32_t column, vd_span text, vd_
         int rc;
         vd_code code;
     } codes[] = {
-        { VDR_BUDGET, VD_E_POLICY_BUDGET },  { VDR_EVAL, VD_E_POLICY_EVAL },
-        { VDR_BAD_INPUT, VD_E_POLICY_EVAL }, { VDR_COMPILE, VD_E_POLICY_COMPILE },
-        { VDR_NOMEM, VD_E_NOMEM },
+        { VDR_BUDGET, VD_E_POLICY_BUDGET },   { VDR_NOMEM, VD_E_POLICY_BUDGET },
+        { VDR_EVAL, VD_E_POLICY_EVAL },       { VDR_BAD_INPUT, VD_E_POLICY_EVAL },
+        { VDR_PANIC, VD_E_POLICY_EVAL },      { VDR_TOO_LARGE, VD_E_POLICY_BUDGET },
+        { VDR_COMPILE, VD_E_POLICY_COMPILE },
     };
     vd_code code = VD_E_INTERNAL;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)

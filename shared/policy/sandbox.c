@@ -29,10 +29,10 @@ enum { FILTER_MAX = 128, MAPPING_SHAPE = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOU
 
 /* Without a look at the arguments: nothing here reaches beyond the process. */
 static const int harmless[] = {
-    SYS_futex,       SYS_munmap,          SYS_mremap,         SYS_madvise,      SYS_brk,
-    SYS_getrusage,   SYS_getrandom,       SYS_clock_gettime,  SYS_sched_yield,  SYS_getpid,
-    SYS_gettid,      SYS_getcpu,          SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn,
-    SYS_sigaltstack, SYS_restart_syscall, SYS_exit,           SYS_exit_group,
+    SYS_futex,        SYS_munmap,      SYS_mremap,          SYS_madvise,        SYS_brk,
+    SYS_getrusage,    SYS_setitimer,   SYS_getrandom,       SYS_clock_gettime,  SYS_sched_yield,
+    SYS_getpid,       SYS_gettid,      SYS_getcpu,          SYS_rt_sigprocmask, SYS_rt_sigaction,
+    SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall, SYS_exit,           SYS_exit_group,
 };
 
 /* Asked by libraries that can do without. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "shared/policy/engine.h"
@@ -130,6 +131,17 @@ static void fail_with(struct worker *w, int rc, const struct vdr_fault *f)
 {
     struct vd_answer a = { .op = VD_ANSWER_FAILED, .rc = (uint8_t)rc, .fault = fault_of(f) };
     finish(w, &a);
+}
+
+/* Processor time for this request; the signal ends the process. The server's own deadline is by the
+ * clock on the wall and later, so that a busy machine does not end evaluations that never ran. */
+static void allow_time(uint64_t milliseconds)
+{
+    const struct itimerval t = { .it_value = { .tv_sec = (time_t)(milliseconds / 1000),
+                                               .tv_usec =
+                                                   (suseconds_t)(milliseconds % 1000) * 1000 } };
+    if (setitimer(ITIMER_PROF, &t, NULL) != 0)
+        _exit(1);
 }
 
 /* ---- policies ---------------------------------------------------------------------------------
@@ -342,11 +354,14 @@ void vd_worker_run(const struct vd_worker_order *order)
         forget_given(w);
         if (q.policy_kind >= vd_engine_kinds())
             _exit(1);
-        if (q.op == VD_ASK_COMPILE)
+        if (q.op == VD_ASK_COMPILE) {
+            allow_time(VD_WORKER_COMPILE_MS);
             compile(w, &q);
-        else if (q.op == VD_ASK_EVAL)
+        } else if (q.op == VD_ASK_EVAL) {
+            allow_time(q.milliseconds + VD_WORKER_GRACE_MS);
             evaluate(w, &q);
-        else
+        } else {
             _exit(1);
+        }
     }
 }

@@ -8,6 +8,11 @@
 struct vd_worker_order {
     uint64_t memory; /* bytes for policies and one evaluation */
 };
+enum {
+    VD_WORKER_COMPILE_MS = 2000, /* of processor time */
+    /* Behind the engine's own time, by its clock: most overruns end by a word, not by force. */
+    VD_WORKER_GRACE_MS = 50,
+};
 /* The nursery's answer; on 0 the worker's socket and its pidfd come along. */
 struct vd_worker_birth {
     int32_t error; /* errno */

@@ -39,7 +39,7 @@ struct vd_policy_workers {
     uint64_t turn;
     unsigned in_lane[VD_LANE_COMPILE + 1];
     struct vd_worker worker[WORKERS_MAX];
-    atomic_uint_fast64_t started, ended, killed, refused;
+    atomic_uint_fast64_t started, ended, failed, refused;
 };
 
 int64_t vd_monotonic_ns(void)
@@ -130,12 +130,13 @@ void vd_policy_workers_free(struct vd_policy_workers *w)
     free(w);
 }
 
+/* What is there already counts, however late it is looked at. */
 static bool wait_for(int fd, short what, int64_t deadline)
 {
     for (;;) {
         int64_t left = deadline - vd_monotonic_ns();
-        if (left <= 0)
-            return false;
+        if (left < 0)
+            left = 0;
         const struct timespec t = { left / 1000000000, left % 1000000000 };
         struct pollfd p = { .fd = fd, .events = what };
         int n = ppoll(&p, 1, &t, NULL);
@@ -334,7 +335,7 @@ void vd_policy_workers_facts(struct vd_policy_workers *w, struct vd_policy_worke
     *ret = (struct vd_policy_workers_facts){
         .started = atomic_load_explicit(&w->started, memory_order_relaxed),
         .ended = atomic_load_explicit(&w->ended, memory_order_relaxed),
-        .killed = atomic_load_explicit(&w->killed, memory_order_relaxed),
+        .failed = atomic_load_explicit(&w->failed, memory_order_relaxed),
         .refused = atomic_load_explicit(&w->refused, memory_order_relaxed),
     };
     ret->running = ret->started > ret->ended ? ret->started - ret->ended : 0;
@@ -382,12 +383,11 @@ static enum sent read_until(struct vd_worker *k, size_t n, int64_t deadline)
 static vd_rc broken(struct vd_policy_workers *w, struct vd_worker *k, enum sent how, vd_err *err)
 {
     vd_worker_end(w, k, true);
-    if (how == SLOW) {
-        atomic_fetch_add_explicit(&w->killed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->failed, 1, memory_order_relaxed);
+    if (how == SLOW)
         return vd_fail(err, VD_E_POLICY_BUDGET, "policy: it took too long and was stopped");
-    }
     return vd_fail(err, VD_E_POLICY_BUDGET,
-                   "policy: its process ended (too much memory, too deep a recursion, or killed)");
+                   "policy: its process ended (too much time, memory or recursion, or killed)");
 }
 
 vd_rc vd_worker_call(struct vd_policy_workers *w, struct vd_worker *k, vd_span frame,
@@ -415,6 +415,6 @@ vd_rc vd_worker_call(struct vd_policy_workers *w, struct vd_worker *k, vd_span f
         }
     }
     vd_worker_end(w, k, true);
-    atomic_fetch_add_explicit(&w->killed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->failed, 1, memory_order_relaxed);
     return vd_fail(err, VD_E_POLICY_EVAL, "policy: the worker does not keep to the protocol");
 }

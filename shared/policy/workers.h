@@ -23,8 +23,8 @@ bool vd_policy_workers_alive(struct vd_policy_workers *w);
 struct vd_policy_workers_facts {
     uint64_t running; /* processes */
     uint64_t started; /* ever */
-    uint64_t ended;   /* ever, killed ones included */
-    uint64_t killed;  /* at the deadline or for breaking the protocol */
+    uint64_t ended;   /* ever */
+    uint64_t failed;  /* of these, the ones that did not answer: overran a limit, killed, lied */
     uint64_t refused; /* evaluations for which none was free in time */
 };
 void vd_policy_workers_facts(struct vd_policy_workers *w, struct vd_policy_workers_facts *ret);

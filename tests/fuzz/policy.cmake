@@ -1,5 +1,6 @@
 vd_fuzz(toml LIBS vd_codec vd_base)
 vd_fuzz(policy LIBS vd_policy)
+vd_fuzz(policy_answer LIBS vd_policy)
 vd_fuzz(policy_input LIBS vd_policy)
 vd_embed(policy_input_fuzz vd_fuzz_default_cpu policies/attestation/default_cpu.rego)
 vd_embed(policy_input_fuzz vd_fuzz_default_release policies/release/default.rego)

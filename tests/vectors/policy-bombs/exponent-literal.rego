@@ -1,0 +1,3 @@
+package policy
+
+allow if 1e400000000 == 1

@@ -1,0 +1,3 @@
+package policy
+
+allow if product(numbers.range(1, 500000)) == 0

@@ -1,0 +1,3 @@
+package policy
+
+allow if sum(numbers.range(-900000000, 900000000)) == 1

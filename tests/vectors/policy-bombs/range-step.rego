@@ -1,0 +1,3 @@
+package policy
+
+allow if count(numbers.range_step(1, 1000000000, 1)) == 0

@@ -1,0 +1,4 @@
+package policy
+
+f(x) := f(x + 1)
+allow if f(1) with input as {}

@@ -1,0 +1,3 @@
+package policy
+
+allow if regex.match(`((a{1,100}){1,100}){1,100}b`, "aaaa")
