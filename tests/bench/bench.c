@@ -27,6 +27,7 @@ struct report {
     const struct options *opt;
     struct bench *bench;
     struct floors floors;
+    double auth_rate;
     vd_buf json;
     vd_jw w;
     int failures;
@@ -126,6 +127,7 @@ static bool flow_auth(struct report *r)
     vd_buf_done(&s.request);
     if (ok)
         line(r, "auth", &l, r->floors.exchange_us, 0.5);
+    r->auth_rate = ok ? l.rate : 0;
     return ok;
 }
 
@@ -153,6 +155,9 @@ static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
     if (!ok)
         return false;
     line(r, name, &result, floor_us, goal);
+    if (r->auth_rate > 0 && result.rate > 0)
+        printf("%-26s %9.0f/s  pairs of /auth and /attest, from both rates\n", "",
+               1 / (1 / r->auth_rate + 1 / result.rate));
     printf("%-26s challenges and evidence for %d attests were made in %.1f s before\n", "", ATTESTS,
            prepared);
     return true;
@@ -275,12 +280,13 @@ static bool flow_release(struct report *r, const char *name, enum vd_kty kty,
 
 static void print_floors(const struct floors *f)
 {
-    printf("floors of this run (us): P-256 sign %.1f, P-256 key and agreement %.1f, P-384 verify "
-           "%.1f, RSA-2048 public "
-           "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, release "
-           "policy %.1f, synced append %.1f\n",
-           f->p256_sign_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us, f->mlkem_us,
-           f->policy_sample_us, f->policy_snp_us, f->policy_release_us, f->sync_us);
+    printf(
+        "floors of this run (us): P-256 sign %.1f, P-256 key and agreement %.1f, P-384 verify "
+        "%.1f, RSA-2048 public "
+        "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, synced append "
+        "%.1f\n",
+        f->p256_sign_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us, f->mlkem_us,
+        f->policy_sample_us, f->policy_snp_us, f->sync_us);
 }
 
 static bool stranger_wanted(void *ctx, const char *flow)
@@ -298,16 +304,54 @@ static bool flow_strangers(struct report *r, const struct sim_pki *pki)
     return strangers_run(&s, stranger_wanted, r);
 }
 
+static bool passport_of(struct report *r, enum guest_tee tee, const struct sim_pki *pki,
+                        vd_buf *ret)
+{
+    struct guest g;
+    bool ok =
+        guest_init(&g, tee, pki, VD_KTY_P256) && guest_passport(&g, r->bench->issuer.guest, ret);
+    guest_done(&g);
+    return ok;
+}
+
+/* The policies' floors need the inputs of the flows, and so the servers. */
+static bool attestation_floors(struct report *r, const struct sim_pki *pki)
+{
+    static const char policy[] = "policies/attestation/default_cpu.rego";
+    VD_AUTO_BUF sample = vd_buf_of(131072);
+    VD_AUTO_BUF snp = vd_buf_of(131072);
+    struct floors *f = &r->floors;
+    if (!passport_of(r, GUEST_SAMPLE, NULL, &sample) || !passport_of(r, GUEST_SNP, pki, &snp))
+        return false;
+    f->policy_sample_us = floor_attestation(r->bench->source, policy, vd_buf_span(&sample));
+    f->policy_snp_us = floor_attestation(r->bench->source, policy, vd_buf_span(&snp));
+    return f->policy_sample_us > 0 && f->policy_snp_us > 0;
+}
+
+static bool release_floor(struct report *r, const struct sim_pki *pki)
+{
+    VD_AUTO_BUF passport = vd_buf_of(131072);
+    if (!passport_of(r, GUEST_SNP, pki, &passport))
+        return false;
+    r->floors.policy_release_us = floor_release(
+        r->bench->source, "examples/quickstart/release-policy.rego", vd_buf_span(&passport));
+    printf("floor of this run (us): release policy %.1f\n", r->floors.policy_release_us);
+    return r->floors.policy_release_us > 0;
+}
+
 static bool flows(struct report *r, const struct sim_pki *pki)
 {
     const struct floors *f = &r->floors;
+    if (!attestation_floors(r, pki))
+        return false;
+    print_floors(f);
     if (!flow_exchange(r) || !flow_auth(r))
         return false;
     double mint = f->exchange_us + f->p256_sign_us + sync_share(r);
     return flow_attest(r, "sample attest", GUEST_SAMPLE, NULL, mint + f->policy_sample_us, 0.5) &&
            flow_attest(r, "snp attest", GUEST_SNP, pki, mint + f->p384_verify_us + f->policy_snp_us,
                        0.65) &&
-           flow_rest(r) && prepare_release(r) &&
+           flow_rest(r) && prepare_release(r) && release_floor(r, pki) &&
            flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
            flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
            flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0) &&
@@ -333,17 +377,23 @@ static int measure(struct report *r)
     printf("making keys of a simulated SEV-SNP platform\n");
     VD_AUTO(sim_pki_free) struct sim_pki *pki = sim_pki_load(pki_dir, SIM_MILAN);
     b->roots = sim_pki_roots(pki);
-    if (!floors_measure(b->source, b->dir, &r->floors) || !servers_start(b))
+    if (!floors_measure(b->dir, &r->floors) || !servers_start(b))
         return 1;
-    size_t idle = rss_kib(b->issuer.pid) + rss_kib(b->broker.pid);
+    struct memory issuer = memory_of(b->issuer.pid), broker = memory_of(b->broker.pid);
+    size_t idle = issuer.rss_kib + broker.rss_kib;
+    size_t pss = issuer.family_pss_kib + broker.family_pss_kib;
     double ready =
         b->issuer.ready_ms > b->broker.ready_ms ? b->issuer.ready_ms : b->broker.ready_ms;
     printf("%u connections, server on core %d, client on core %d; idle: %zu KiB together (goal "
            "40960); ready after %.0f ms\n",
            r->opt->connections, b->core_server, b->core_client, idle, ready);
-    print_floors(&r->floors);
+    printf(
+        "with their policy workers (%zu processes in all): %zu KiB of pages, shared ones counted "
+        "once; %zu KiB counted in each\n",
+        issuer.processes + broker.processes, pss, issuer.family_rss_kib + broker.family_rss_kib);
     vd_jw_obj(&r->w);
     vd_jw_ku64(&r->w, "rss_idle_kib", idle);
+    vd_jw_ku64(&r->w, "pss_idle_kib", pss);
     vd_jw_ku64(&r->w, "ready_ms", (uint64_t)ready);
     vd_jw_ku64(&r->w, "connections", r->opt->connections);
     vd_jw_key(&r->w, "flows");

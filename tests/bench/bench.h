@@ -31,7 +31,7 @@ struct load_result {
     double rate; /* answers a second */
     double p50_us;
     double p99_us;
-    double cpu_us; /* processor time of the server for one answer, all its threads */
+    double cpu_us; /* processor time of the server for one answer, all threads and workers */
 };
 /* False when no connection could be made or the server closed one. */
 bool load_run(const struct load *l, struct load_result *ret);
@@ -50,10 +50,28 @@ struct floors {
     double policy_snp_us;
     double policy_release_us;
 };
-/* All but exchange_us. dir: where the synced file goes. False with a message when something is
- * missing. */
-bool floors_measure(const char *source_dir, const char *dir, struct floors *ret);
+/* Keys and sync. dir: where the synced file goes. False with a message when something is missing.
+ */
+bool floors_measure(const char *dir, struct floors *ret);
+/* One evaluation in this process, of a policy file below the sources, on what a passport says: the
+ * very input that the measured flow gives to it. Microseconds; negative with a message on failure.
+ */
+double floor_attestation(const char *source_dir, const char *file, vd_span passport);
+double floor_release(const char *source_dir, const char *file, vd_span passport);
 double now_us(void);
+
+/* ---- process.c: what a server uses, its policy workers included ---- */
+
+struct memory {
+    size_t rss_kib;        /* of the server's own process */
+    size_t processes;      /* itself and those below it */
+    size_t family_rss_kib; /* of all; pages that they share count in each */
+    size_t family_pss_kib; /* of all; pages that they share count once */
+};
+struct memory memory_of(int pid);
+size_t rss_kib(int pid);
+/* Processor time so far, in microseconds. */
+double used_us(int pid);
 
 /* ---- servers.c: scratch folder, configuration, the two programs ---- */
 
@@ -76,7 +94,6 @@ struct bench {
 };
 bool servers_start(struct bench *b);
 void servers_stop(struct bench *b);
-size_t rss_kib(int pid);
 /* An administrator's token for either server, in tok. */
 bool admin_token(struct bench *b, vd_buf *tok);
 /* One request outside the measured loops; body may be empty. Status, or -1. */

@@ -184,16 +184,6 @@ static void finish(struct run *r, double started)
     (void)close(r->epoll);
 }
 
-/* Processor time that the server has used so far, in microseconds. */
-static double used_us(int pid)
-{
-    clockid_t clock;
-    struct timespec ts;
-    if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
-        return 0;
-    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
 bool load_run(const struct load *l, struct load_result *ret)
 {
     *ret = (struct load_result){ 0 };

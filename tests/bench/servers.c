@@ -203,22 +203,6 @@ void servers_stop(struct bench *b)
     b->admin_key = NULL;
 }
 
-size_t rss_kib(int pid)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/status", pid);
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return 0;
-    char line[256];
-    size_t kib = 0;
-    while (fgets(line, sizeof line, f))
-        if (strncmp(line, "VmRSS:", 6) == 0)
-            kib = (size_t)strtoul(line + 6, NULL, 10);
-    (void)fclose(f);
-    return kib;
-}
-
 bool admin_token(struct bench *b, vd_buf *tok)
 {
     const struct vd_token_spec spec = {

@@ -152,15 +152,6 @@ static bool flow_beside(const struct strangers *s, struct beside *b)
 /* ---- bad attests ------------------------------------------------------------------------------
  */
 
-static double used_us(int pid)
-{
-    clockid_t clock;
-    struct timespec ts;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) != 0)
-        return 0;
-    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
 /* One request on a connection of its own, because a refusal ends its connection. Status, or 0. */
 static int alone(uint16_t port, vd_span request)
 {
