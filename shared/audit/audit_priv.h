@@ -18,7 +18,8 @@ enum { VD_AUDIT_DETAIL = 256 << 10, VD_AUDIT_LINE = VD_AUDIT_DETAIL + 512, VD_AU
 enum { VD_AUDIT_INDEX = 1024 }; /* records between two remembered offsets */
 
 struct vd_audit_line {
-    vd_span text; /* the whole line */
+    vd_span text;     /* the whole line */
+    uint8_t hash[32]; /* its SHA-256, which the next line has as prev */
     uint64_t seq;
     vd_span time;
     vd_span event;

@@ -73,6 +73,26 @@ vd_rc vd_hash_parts(enum vd_hash alg, const vd_span *parts, size_t n, uint8_t *r
     return VD_OK;
 }
 
+vd_rc vd_hash_prefix(enum vd_hash alg, vd_span in, size_t n, uint8_t *ret_prefix, uint8_t *ret_all,
+                     vd_err *err)
+{
+    const EVP_MD *md = alg < VD_HASH_MAX ? vd_algs()->md[alg] : NULL;
+    if (!md)
+        return vd_fail(err, VD_E_CRYPTO, "hash %s is not in this libcrypto", vd_hash_name(alg));
+    VD_AUTO(EVP_MD_CTX_free) EVP_MD_CTX *all = EVP_MD_CTX_new();
+    VD_AUTO(EVP_MD_CTX_free) EVP_MD_CTX *prefix = EVP_MD_CTX_new();
+    if (!all || !prefix)
+        return vd_fail(err, VD_E_NOMEM, "hash context");
+    vd_span head = vd_span_part(in, 0, n);
+    vd_span rest = vd_span_part(in, n, in.n);
+    if (EVP_DigestInit_ex2(all, md, NULL) != 1 || EVP_DigestUpdate(all, head.p, head.n) != 1 ||
+        EVP_MD_CTX_copy_ex(prefix, all) != 1 || EVP_DigestUpdate(all, rest.p, rest.n) != 1 ||
+        EVP_DigestFinal_ex(prefix, ret_prefix, NULL) != 1 ||
+        EVP_DigestFinal_ex(all, ret_all, NULL) != 1)
+        return vd_ossl_fail(err, VD_E_CRYPTO, "hash");
+    return VD_OK;
+}
+
 vd_rc vd_hmac(enum vd_hash alg, vd_span key, vd_span in, uint8_t *ret, vd_err *err)
 {
     const struct vd_algs *a = vd_algs();

@@ -14,4 +14,7 @@ const char *vd_hash_name(enum vd_hash alg);
 vd_rc vd_hash_of(enum vd_hash alg, vd_span in, uint8_t *ret, vd_err *err);
 /* Several parts, as if concatenated. */
 vd_rc vd_hash_parts(enum vd_hash alg, const vd_span *parts, size_t n, uint8_t *ret, vd_err *err);
+/* Of the first n bytes and of all of them, read once. */
+vd_rc vd_hash_prefix(enum vd_hash alg, vd_span in, size_t n, uint8_t *ret_prefix, uint8_t *ret_all,
+                     vd_err *err);
 vd_rc vd_hmac(enum vd_hash alg, vd_span key, vd_span in, uint8_t *ret, vd_err *err);

@@ -134,11 +134,11 @@ const struct vd_setting vd_settings_common[] = {
           "A signed checkpoint is written so long after the first record behind the last one." },
     { .key = "audit.rotate_bytes",
       .type = VD_SET_U64,
-      .def = "268435456",
+      .def = "16777216",
       .min = 65536,
       .max = 1ull << 40,
       .help = "The audit record goes on in a new file when the present one has so many bytes. A "
-              "start reads the present file only." },
+              "start reads and checks the present file only, some 200 MiB a second." },
     { .key = "log.format",
       .type = VD_SET_ENUM,
       .def = "logfmt",

@@ -11,6 +11,7 @@
 #include "shared/base/secret.h"
 #include "shared/codec/b64.h"
 #include "shared/codec/json.h"
+#include "tests/bench/restart.h"
 #include "tests/bench/strangers.h"
 
 enum { ATTESTS = 6000 };
@@ -337,6 +338,9 @@ static bool release_floor(struct report *r, const struct sim_pki *pki)
         r->bench->source, "examples/quickstart/release-policy.rego", vd_buf_span(&passport));
     printf("floor of this run (us): release policy %.1f\n", r->floors.policy_release_us);
     return r->floors.policy_release_us > 0;
+static bool flow_restart(struct report *r)
+{
+    return !wanted(r, "restart") || restart_run(r->bench, &r->w);
 }
 
 static bool flows(struct report *r, const struct sim_pki *pki)
@@ -355,7 +359,7 @@ static bool flows(struct report *r, const struct sim_pki *pki)
            flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
            flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
            flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0) &&
-           flow_strangers(r, pki);
+           flow_strangers(r, pki) && flow_restart(r);
 }
 
 static bool save_json(const struct report *r)

@@ -93,6 +93,8 @@ struct bench {
     int core_client;
 };
 bool servers_start(struct bench *b);
+/* Starts one of them (again) and waits until it is ready: s->ready_ms. */
+bool server_serve(struct bench *b, struct server *s, const char *name);
 void servers_stop(struct bench *b);
 /* An administrator's token for either server, in tok. */
 bool admin_token(struct bench *b, vd_buf *tok);

@@ -142,7 +142,7 @@ static void stop(struct server *s)
     s->pid = 0;
 }
 
-static bool serve(struct bench *b, struct server *s, const char *name)
+bool server_serve(struct bench *b, struct server *s, const char *name)
 {
     char ready[512];
     (void)snprintf(ready, sizeof ready, "%s/%s.ready", b->dir, name);
@@ -189,7 +189,8 @@ bool servers_start(struct bench *b)
     b->broker.admin = free_port();
     if (!make_admin_key(b) || !configure(b) || !initialise(b, "issuer") || !initialise(b, "broker"))
         return false;
-    if (!serve(b, &b->issuer, "issuer") || !fetch_jwks(b) || !serve(b, &b->broker, "broker"))
+    if (!server_serve(b, &b->issuer, "issuer") || !fetch_jwks(b) ||
+        !server_serve(b, &b->broker, "broker"))
         return false;
     pin(b->core_client);
     return true;

@@ -2,7 +2,7 @@
 """kill -9 of the broker at random moments under a writing load: every write that was acknowledged is there
 after the restart, with its bytes; no write is half there; and the audit chain verifies with every intent closed.
 
-usage: broker_kill.py BIN_DIR [KILLS]     200 kills by default; VD_SEED repeats a run's moments"""
+usage: broker_kill.py BIN_DIR [KILLS]     200 kills by default, 2,000 with VD_LONG=1; VD_SEED repeats a run's moments"""
 import collections
 import hashlib
 import http.client
@@ -103,7 +103,7 @@ class Reader:
 def main():
     run = lib.Run("crash-broker")
     bin_dir = lib.bin_dir()
-    kills = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("VD_KILLS", "200"))
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("VD_KILLS", "2000" if os.environ.get("VD_LONG") == "1" else "200"))
     seed = int(os.environ.get("VD_SEED", str(int(time.time()))))
     moments = random.Random(seed)
     folder = run.folder()

@@ -370,7 +370,7 @@ def init_points(program, share):
         except RuntimeError as e:
             s.process = None
             run.check("a start after init was killed at %d says what is missing" % i,
-                      "init" in str(e) or "missing" in str(e) or "does not exist" in str(e), str(e)[-400:])
+                      state in str(e).split("\n", 1)[-1], str(e)[-400:])
 
 
 def main():

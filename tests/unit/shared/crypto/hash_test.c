@@ -41,6 +41,23 @@ static void parts_hash_as_if_they_were_one(void **state)
     assert_memory_equal(one, many, 48);
 }
 
+static void a_prefix_and_the_whole_are_hashed_in_one_pass(void **state)
+{
+    (void)state;
+    uint8_t text[200];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)i;
+    for (size_t n = 0; n <= sizeof text; n++) {
+        uint8_t part[32], all[32], want[32];
+        vd_span in = vd_span_of(text, sizeof text);
+        assert_ok(vd_hash_prefix(VD_SHA256, in, n, part, all, NULL));
+        assert_ok(vd_hash_of(VD_SHA256, vd_span_part(in, 0, n), want, NULL));
+        assert_memory_equal(part, want, 32);
+        assert_ok(vd_hash_of(VD_SHA256, in, want, NULL));
+        assert_memory_equal(all, want, 32);
+    }
+}
+
 static void names_are_taken_in_any_case_and_no_others(void **state)
 {
     (void)state;
@@ -129,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_of_abc_are_the_published_ones),
         cmocka_unit_test(parts_hash_as_if_they_were_one),
+        cmocka_unit_test(a_prefix_and_the_whole_are_hashed_in_one_pass),
         cmocka_unit_test(names_are_taken_in_any_case_and_no_others),
         cmocka_unit_test(report_data_vectors_give_their_digests),
     };
