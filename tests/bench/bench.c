@@ -338,6 +338,8 @@ static bool release_floor(struct report *r, const struct sim_pki *pki)
         r->bench->source, "examples/quickstart/release-policy.rego", vd_buf_span(&passport));
     printf("floor of this run (us): release policy %.1f\n", r->floors.policy_release_us);
     return r->floors.policy_release_us > 0;
+}
+
 static bool flow_restart(struct report *r)
 {
     return !wanted(r, "restart") || restart_run(r->bench, &r->w);
