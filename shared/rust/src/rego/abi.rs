@@ -1,5 +1,6 @@
 //! The C functions of vd_rust.h for policies, and the two structs that C fills.
 
+use super::documents::document;
 use super::fault::Failure;
 use super::{
     compile, interp, json, on_stack, vm, Body, Budget, Policy, Run, Step, BUDGET, COMPILE, MEMORY,
@@ -125,16 +126,6 @@ pub unsafe extern "C" fn vdr_rego_entry(r: *const Rego, entry: usize, out: *mut 
         Ok(())
     });
     state
-}
-
-fn document(bytes: &[u8], what: &str) -> Result<Value, Failure> {
-    if bytes.is_empty() {
-        return Ok(Value::new_object());
-    }
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|s| Value::from_json_str(s).ok())
-        .ok_or_else(|| Failure::plain(BAD_INPUT, &format!("the {what} document is not JSON")))
 }
 
 unsafe fn start(r: &Rego, entry: usize, q: &Query) -> Result<(Run, Step), Failure> {

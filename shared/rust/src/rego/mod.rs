@@ -7,7 +7,9 @@
 mod abi;
 mod cost;
 mod defined;
+mod documents;
 mod fault;
+mod forbidden;
 mod interp;
 mod json;
 mod plain;
@@ -170,6 +172,11 @@ fn compile(text: &str, entries: Vec<String>, lookups: bool) -> Result<Policy, Fa
     if let Some(at) = cost::too_much(text.as_bytes()) {
         let (line, column) = crate::toml::place(text.as_bytes(), at);
         return Err(Failure { rc: COMPILE, line, column, text: "nested too deeply".into() });
+    }
+    if let Some((at, name)) = forbidden::find(text.as_bytes()) {
+        let (line, column) = crate::toml::place(text.as_bytes(), at);
+        let text = format!("{name} is not for policies");
+        return Err(Failure { rc: COMPILE, line, column, text });
     }
     let mut engine = Engine::new();
     engine.set_policy_length_config(lengths(text.len()));

@@ -72,7 +72,8 @@ fn sorted<'a>(items: impl Iterator<Item = &'a Value>) -> String {
 #[derive(Default)]
 struct Count {
     cases: usize,
-    as_expected: usize,
+    /* notes of the cases that are answered otherwise than the suite wants */
+    otherwise: Vec<String>,
     on_vm: usize,
 }
 
@@ -91,7 +92,9 @@ fn run_case(case: &Value, n: &mut Count) {
     n.cases += 1;
     let fails = case["want_result"] == Value::Undefined;
     let Ok(policy) = compile(&module, vec![path.into()], false) else {
-        n.as_expected += usize::from(fails);
+        if !fails {
+            n.otherwise.push(text("note"));
+        }
         return;
     };
     let policy = Arc::new(policy);
@@ -111,17 +114,21 @@ fn run_case(case: &Value, n: &mut Count) {
         );
     }
     let want = case["want_result"].as_array().ok().map(|r| r.first().map(|o| o[variable].clone()));
-    n.as_expected += usize::from(match (&got, want) {
+    let as_expected = match (&got, want) {
         (Answer::Failed, None) => true,
         (Answer::Undefined, Some(None)) => true,
         (Answer::Value(v), Some(Some(w))) => plain_json(v) == plain_json(&w),
         _ => false,
-    });
+    };
+    if !as_expected {
+        n.otherwise.push(text("note"));
+    }
 }
 
 #[test]
 fn the_opa_suite_is_answered_and_the_vm_never_differs() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/opa-rego");
+    let known = std::fs::read_to_string(dir.join("known-differences.txt")).unwrap();
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
@@ -132,17 +139,25 @@ fn the_opa_suite_is_answered_and_the_vm_never_differs() {
             run_case(case, &mut all);
         }
     }
+    all.otherwise.sort();
+    let known: Vec<&str> = known.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     println!(
         "opa: {} cases, {} as expected, {} decided by the VM",
-        all.cases, all.as_expected, all.on_vm
+        all.cases,
+        all.cases - all.otherwise.len(),
+        all.on_vm
     );
-    assert_eq!((all.cases, all.as_expected), (EXPECTED.0, EXPECTED.1));
-    assert!(all.on_vm >= EXPECTED.2);
+    /* told here: the panic hook of the library says nothing */
+    for n in all.otherwise.iter().filter(|n| !known.contains(&n.as_str())) {
+        println!("not as expected: {n}");
+    }
+    for n in known.iter().filter(|n| !all.otherwise.iter().any(|o| o == *n)) {
+        println!("as expected now, take it off the list: {n}");
+    }
+    assert_eq!(all.otherwise, known);
+    assert_eq!(all.cases, 1264);
+    assert!(all.on_vm >= 170);
 }
-
-/// Those that are not as expected use built-ins that are left out here, as in Trustee, or are known
-/// differences of the engine.
-const EXPECTED: (usize, usize, usize) = (1264, 1146, 170);
 
 #[test]
 fn a_panic_is_a_code() {

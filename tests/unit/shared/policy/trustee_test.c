@@ -107,7 +107,9 @@ static size_t run_policy(vd_jv one)
         vd_policy_compile_in(test_workers, release ? VD_POLICY_RELEASE : VD_POLICY_ATTESTATION,
                              vd_buf_span(&text), &test_limits, &p, &err)
             .code;
-    vd_code want = is_text(one, "set", "accepted") ? VD_E_OK : VD_E_POLICY_COMPILE;
+    /* deliberately unlike Trustee: what reaches out of the process is refused when it is set */
+    bool ours = strcmp(id, "resource/policy-http-send/set") == 0;
+    vd_code want = is_text(one, "set", "accepted") && !ours ? VD_E_OK : VD_E_POLICY_COMPILE;
     if (got != want)
         fail_msg("%s: got %d (%s), wanted %d", id, got, err.msg, want);
 
@@ -133,7 +135,7 @@ static void policies_recorded_from_trustee_behave_as_recorded(void **state)
         uses += run_policy(it.value);
     print_message("kbs-wire: %zu policies, %zu evaluations\n", policies, uses);
     assert_int_equal(policies, 111);
-    assert_int_equal(uses, 81);
+    assert_int_equal(uses, 80);
     vd_json_free(j);
     vd_buf_done(&file);
 }
