@@ -90,8 +90,11 @@ void vd_decision_id(char ret[24])
 {
     uint8_t raw[16];
     VD_AUTO_BUF text = vd_buf_of(64);
-    vd_random(raw, sizeof raw);
-    vd_b64_encode(vd_span_of(raw, sizeof raw), VD_B64_URL, &text);
+    do { /* an id that begins with a dash would read as an option on a command line */
+        vd_buf_reset(&text);
+        vd_random(raw, sizeof raw);
+        vd_b64_encode(vd_span_of(raw, sizeof raw), VD_B64_URL, &text);
+    } while (text.n == ID && text.p[0] == '-');
     memset(ret, 0, 24);
     if (text.n == ID)
         memcpy(ret, text.p, ID);
