@@ -715,6 +715,94 @@ static void a_range_is_exported_as_a_file_that_verifies_by_itself(void **state)
     print_message("exports: %zu ranges\n", ranges);
 }
 
+/* ---- all at once ----------------------------------------------------------------------------- */
+
+struct crowd {
+    struct kit *k;
+    _Atomic int writing;
+    _Atomic size_t receipts;
+    _Atomic size_t bad;
+};
+
+static void *write_much(void *ctx)
+{
+    struct crowd *c = ctx;
+    for (int i = 0; i < 400; i++) {
+        unsigned flags = i % 5 == 0 ? VD_AUDIT_LAZY : VD_AUDIT_DURABLE;
+        c->bad += kit_append(c->k, "release", flags) != VD_E_OK;
+    }
+    c->writing--;
+    return NULL;
+}
+
+static void *read_much(void *ctx)
+{
+    struct crowd *c = ctx;
+    uint32_t r = 1;
+    while (c->writing > 0) {
+        char want[40];
+        VD_AUTO_BUF out = vd_buf_of(1 << 20);
+        uint64_t last = vd_audit_seq(c->k->a);
+        r = r * 1664525 + 1013904223;
+        uint64_t after = (r >> 8) % last;
+        bool good = vd_audit_read(c->k->a, after, 7, &out, NULL).code == VD_E_OK;
+        (void)snprintf(want, sizeof want, "{\"seq\":%llu,", (unsigned long long)(after + 1));
+        c->bad += !good || !vd_span_starts(vd_buf_span(&out), vd_span_str(want));
+    }
+    return NULL;
+}
+
+static void *ask_much(void *ctx)
+{
+    struct crowd *c = ctx;
+    while (c->writing > 0) {
+        struct vd_audit_receipt_facts f;
+        VD_AUTO_BUF receipt = vd_buf_of(1 << 20);
+        VD_AUTO_BUF head = vd_buf_of(8192);
+        uint64_t seq = vd_audit_seq(c->k->a);
+        vd_code code = vd_audit_receipt(c->k->a, seq, &receipt, NULL).code;
+        if (code == VD_E_OK)
+            c->bad += vd_audit_receipt_check(vd_buf_span(&receipt), c->k->cfg.signer, VD_SPAN_NONE,
+                                             &f, NULL)
+                              .code != VD_E_OK ||
+                      f.seq != seq;
+        c->receipts += code == VD_E_OK;
+        c->bad += code != VD_E_OK && code != VD_E_NOT_FOUND; /* a checkpoint has none */
+        c->bad += vd_audit_head(c->k->a, &head, NULL).code != VD_E_OK || head.n == 0;
+        vd_audit_tick(c->k->a);
+    }
+    return NULL;
+}
+
+static void writers_readers_and_receipts_go_on_over_rotations(void **state)
+{
+    (void)state;
+    enum { WRITERS = 4, THREADS = WRITERS + 3 };
+    struct vd_audit_report r;
+    vd_err err;
+    pthread_t t[THREADS];
+    SIGNED_KIT k;
+    signed_init(&k, 25, 16384);
+    struct crowd c = { .k = &k, .writing = WRITERS };
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL,
+                                        i < WRITERS       ? write_much
+                                        : i < WRITERS + 2 ? read_much
+                                                          : ask_much,
+                                        &c),
+                         0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(t[i], NULL), 0);
+    assert_int_equal(c.bad, 0);
+    kit_close(&k);
+    if (verify(&k, &r, &err) != VD_E_OK)
+        fail_msg("%s", err.msg);
+    assert_true(r.records >= WRITERS * 400);
+    assert_true(r.files > 5);
+    print_message("crowd: %llu records in %zu files, %zu receipts\n", (unsigned long long)r.records,
+                  r.files, (size_t)c.receipts);
+}
+
 /* ---- key ------------------------------------------------------------------------------------- */
 
 static void the_key_opens_under_its_root_key_only(void **state)
@@ -770,6 +858,7 @@ int main(void)
         cmocka_unit_test(a_receipt_with_any_changed_byte_fails_or_says_the_same),
         cmocka_unit_test(a_receipt_brings_its_checkpoint_forward),
         cmocka_unit_test(a_range_is_exported_as_a_file_that_verifies_by_itself),
+        cmocka_unit_test(writers_readers_and_receipts_go_on_over_rotations),
         cmocka_unit_test(the_key_opens_under_its_root_key_only),
     };
     return cmocka_run_group_tests(tests, kit_setup, NULL);

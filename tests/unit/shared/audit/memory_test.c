@@ -81,15 +81,19 @@ struct paths {
     int64_t now;
 };
 
-static void paths_init(struct paths *p)
+static void paths_init(struct paths *p, struct vd_key *signer)
 {
     *p = (struct paths){ .dir = vd_test_dir("memory"), .now = 1780272000000000000 };
     (void)snprintf(p->store, sizeof p->store, "%s/store.db", p->dir);
     (void)snprintf(p->audit, sizeof p->audit, "%s/audit.log", p->dir);
     p->store_cfg = (struct vd_store_cfg){ .path = p->store, .program = "broker", .root = root };
-    p->audit_cfg = (struct vd_audit_cfg){
-        .path = p->audit, .reserve = 4096, .clock = vd_clock_fixed(&p->now), .program = "broker"
-    };
+    p->audit_cfg = (struct vd_audit_cfg){ .path = p->audit,
+                                          .reserve = 4096,
+                                          .clock = vd_clock_fixed(&p->now),
+                                          .program = "broker",
+                                          .signer = signer,
+                                          .checkpoint_records = 3,
+                                          .rotate_bytes = 3000 };
 }
 
 static bool see(void *ctx, const struct vd_object *o)
@@ -159,7 +163,7 @@ static vd_rc_ life(struct paths *p)
     VD_AUTO(vd_audit_close) struct vd_audit *a = NULL;
     VD_AUTO_BUF out = vd_buf_of(1 << 16);
     VD_TRY(vd_store_create(&p->store_cfg, NULL));
-    VD_TRY(vd_audit_create(p->audit, "broker", NULL, 1, NULL));
+    VD_TRY(vd_audit_create(p->audit, "broker", p->audit_cfg.signer, 1, NULL));
     VD_TRY(vd_store_open(&p->store_cfg, &s, NULL));
     VD_TRY(vd_audit_open(&p->audit_cfg, &a, NULL));
     VD_TRY(vd_change_recover(a, s, NULL));
@@ -169,7 +173,11 @@ static vd_rc_ life(struct paths *p)
     VD_TRY(vd_audit_append(a, "release", VD_LIT("{\"a\":1}"), VD_AUDIT_DURABLE, NULL, NULL));
     VD_TRY(read_all(s));
     VD_TRY(decide(a, &p->now));
-    return vd_audit_read(a, 0, 100, &out, NULL);
+    VD_TRY(vd_audit_read(a, 0, 100, &out, NULL));
+    vd_buf_reset(&out);
+    VD_TRY(vd_audit_receipt(a, 2, &out, NULL));
+    vd_buf_reset(&out);
+    return vd_audit_head(a, &out, NULL);
 }
 
 /* What the failure left is whole or was never there. */
@@ -178,10 +186,15 @@ static void check_rest(struct paths *p)
     VD_AUTO(vd_store_close) struct vd_store *s = NULL;
     VD_AUTO(vd_audit_close) struct vd_audit *a = NULL;
     struct vd_audit_report r;
-    if (access(p->store, F_OK) != 0 || access(p->audit, F_OK) != 0)
+    char head[620];
+    (void)snprintf(head, sizeof head, "%s.head", p->audit);
+    /* Without its first head the record was not made: init ends with one, or takes all back. */
+    if (access(p->store, F_OK) != 0 || access(p->audit, F_OK) != 0 || access(head, F_OK) != 0)
         return;
     vd_err err = { 0 };
-    vd_rc_ rc = vd_audit_verify(p->audit, &r, &err);
+    const char *const file[] = { p->audit };
+    const struct vd_audit_check all = { .file = file, .n = 1, .key = p->audit_cfg.signer };
+    vd_rc_ rc = vd_audit_verify_files(&all, &r, &err);
     if (rc.code != VD_E_OK)
         print_error("%s\n", err.msg);
     assert_int_equal(rc.code, VD_E_OK);
@@ -204,10 +217,12 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     size_t failed = 0;
     size_t tried = 0;
+    VD_AUTO(vd_key_unref) struct vd_key *signer = NULL;
+    assert_ok(vd_key_generate(VD_KTY_ED25519, 0, &signer, NULL));
     for (int l = 0; l < 2; l++)
         for (int64_t n = 0;; n += 1 + n / 40) {
             struct paths p;
-            paths_init(&p);
+            paths_init(&p, signer);
             lasting = l;
             countdown = n;
             vd_rc_ rc = life(&p);
