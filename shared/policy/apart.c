@@ -9,7 +9,8 @@
 
 enum {
     PATIENCE = 4, /* the deadline on the wall, as a multiple of the processor time allowed */
-    GUESSED_BYTES = 256 << 10, /* reference values sent unasked */
+    GUESSED = 4 * VD_NAMES_EACH, /* reference values sent unasked, and their bytes */
+    GUESSED_BYTES = 256 << 10,
     MS = 1000000,
 };
 
@@ -90,7 +91,7 @@ vd_rc vd_policy_compile_in(struct vd_policy_workers *workers, enum vd_policy_kin
     VD_TRY(vd_buf_check(&p->text, err));
 
     AUTO_USE u = { .workers = workers };
-    struct vd_answer a;
+    struct vd_answer a = { 0 };
     VD_TRY(vd_workers_take(workers, VD_LANE_COMPILE, &u.worker, err));
     VD_TRY(compile_there(&u, p, &a, err));
     for (unsigned i = 0; i < p->n_entries; i++) {
@@ -182,8 +183,8 @@ static vd_rc give(struct given *g, vd_span name, vd_err *err)
 static void give_list(struct given *g, vd_span list)
 {
     vd_rd r = vd_rd_of(list);
-    vd_span name;
-    while (vd_names_next(&r, &name) && g->text.n < GUESSED_BYTES && g->n < VD_NAMES_EACH * 4) {
+    vd_span name = VD_SPAN_NONE;
+    while (vd_names_next(&r, &name) && g->text.n < GUESSED_BYTES && g->n < GUESSED) {
         vd_err ignored = { 0 };
         if (!was_given(g, name) && give(g, name, &ignored).code != VD_E_OK)
             return;
@@ -284,7 +285,7 @@ static vd_rc converse(struct use *u, struct vd_policy *p, unsigned entry, struct
         size_t max = (size_t)l->policy_result;
         VD_TRY(exchange(u, vd_buf_span(out), deadline, max, g->n, ret, err));
         if (ret->op == VD_ANSWER_UNKNOWN && !taught && !ret->leaving) {
-            struct vd_answer compiled;
+            struct vd_answer compiled = { 0 };
             taught = true;
             VD_TRY(compile_there(u, p, &compiled, err));
             if (compiled.leaving)
@@ -303,7 +304,7 @@ static vd_rc converse(struct use *u, struct vd_policy *p, unsigned entry, struct
 static vd_rc evaluate(struct use *u, struct vd_policy *p, unsigned entry, struct given *g,
                       enum vd_policy_state *ret_state, vd_buf *ret_json, vd_err *err)
 {
-    struct vd_answer a;
+    struct vd_answer a = { 0 };
     vd_rc_ rc = converse(u, p, entry, g, &a, err);
     if (rc.code != VD_E_OK) {
         /* it waits for an answer that it will not get */
@@ -338,20 +339,6 @@ static vd_rc evaluate(struct use *u, struct vd_policy *p, unsigned entry, struct
     return broke_protocol(u, err);
 }
 
-/* Others wait for nothing while a policy that had to be stopped is tried again. */
-static vd_rc enter(struct vd_policy *p, enum vd_lane *ret, vd_err *err)
-{
-    *ret = VD_LANE_OPEN;
-    if (!atomic_load_explicit(&p->suspect, memory_order_relaxed))
-        return VD_OK;
-    if (atomic_exchange_explicit(&p->running, true, memory_order_acquire))
-        return vd_fail(err, VD_E_BUSY,
-                       "policy: its last evaluation had to be stopped, and the "
-                       "next one is still running");
-    *ret = VD_LANE_SUSPECT;
-    return VD_OK;
-}
-
 vd_rc vd_policy_eval_apart(const struct vd_policy *policy, unsigned entry,
                            const struct vd_policy_query *q, enum vd_policy_state *ret_state,
                            vd_buf *ret_json, vd_err *err)
@@ -365,17 +352,15 @@ vd_rc vd_policy_eval_apart(const struct vd_policy *policy, unsigned entry,
     g->n = 0;
     g->text = vd_buf_of(VD_FRAME_REQUEST_MAX);
 
-    enum vd_lane lane;
-    VD_TRY(enter(p, &lane, err));
+    bool suspect = atomic_load_explicit(&p->suspect, memory_order_relaxed);
     AUTO_USE u = { .workers = p->workers };
-    vd_rc_ rc = vd_workers_take(p->workers, lane, &u.worker, err);
+    vd_rc_ rc =
+        vd_workers_take(p->workers, suspect ? VD_LANE_SUSPECT : VD_LANE_OPEN, &u.worker, err);
     if (rc.code == VD_E_OK)
         rc = evaluate(&u, p, entry, g, ret_state, ret_json, err);
-    if (rc.code == VD_E_OK)
+    if (rc.code == VD_E_OK && suspect)
         atomic_store_explicit(&p->suspect, false, memory_order_relaxed);
     else if (rc.code == VD_E_POLICY_BUDGET)
         atomic_store_explicit(&p->suspect, true, memory_order_relaxed);
-    if (lane == VD_LANE_SUSPECT)
-        atomic_store_explicit(&p->running, false, memory_order_release);
     return rc;
 }

@@ -20,9 +20,8 @@ struct vd_policy {
     struct vd_policy_workers *workers;
     vd_buf text;
     struct vd_names names[VD_POLICY_ENTRIES];
-    /* Its last evaluation had to be stopped: until one ends well it gets one worker at a time. */
+    /* An evaluation had to be stopped: until one ends well it must leave a worker to others. */
     atomic_bool suspect;
-    atomic_bool running; /* while suspect */
 };
 
 /* An empty one of a text that is not too large, with its digest. */

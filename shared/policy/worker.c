@@ -249,8 +249,9 @@ static bool find_given(struct worker *w, vd_span name, vd_span *ret)
             continue;
         if (!w->is_used[i]) {
             w->is_used[i] = true;
-            w->used[2 * w->n_used] = (uint8_t)i;
-            w->used[2 * w->n_used + 1] = (uint8_t)(i >> 8);
+            size_t at = 2 * (size_t)w->n_used;
+            w->used[at] = (uint8_t)i;
+            w->used[at + 1] = (uint8_t)(i >> 8);
             w->n_used++;
         }
         *ret = text_at(w, w->value[i]);

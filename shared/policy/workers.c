@@ -20,7 +20,8 @@
 
 enum {
     WORKERS_MAX = 64,
-    WAIT_MS = 2000,   /* for a free worker */
+    WAIT_MS = 2000, /* for a free worker */
+    SUSPECT_WAIT_MS = 500,
     BIRTH_MS = 10000, /* for a new one; the nursery does nothing else */
     READ_AHEAD = 16 << 10,
     BUFFER_KEPT = 1 << 20,
@@ -180,8 +181,8 @@ static vd_rc receive_birth(struct vd_policy_workers *w, struct vd_worker *k, vd_
 /* Its first frame says that the sandbox is closed. */
 static vd_rc await_ready(struct vd_policy_workers *w, struct vd_worker *k, vd_err *err)
 {
-    vd_span body;
-    struct vd_answer a;
+    vd_span body = VD_SPAN_NONE;
+    struct vd_answer a = { 0 };
     vd_err why = { 0 };
     if (vd_worker_call(w, k, VD_SPAN_NONE, vd_monotonic_ns() + (int64_t)BIRTH_MS * MS, 0, &body,
                        &why)
@@ -272,7 +273,8 @@ static void drop_if_dead(struct vd_policy_workers *w, struct vd_worker *k)
 vd_rc vd_workers_take(struct vd_policy_workers *w, enum vd_lane lane, struct vd_worker **ret,
                       vd_err *err)
 {
-    int64_t until = vd_monotonic_ns() + (int64_t)WAIT_MS * MS;
+    int64_t wait = lane == VD_LANE_SUSPECT ? SUSPECT_WAIT_MS : WAIT_MS;
+    int64_t until = vd_monotonic_ns() + wait * MS;
     const struct timespec deadline = { until / 1000000000, until % 1000000000 };
     struct vd_worker *k = NULL;
     (void)pthread_mutex_lock(&w->lock);

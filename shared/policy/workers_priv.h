@@ -6,7 +6,9 @@
 
 enum vd_lane {
     VD_LANE_OPEN,
-    VD_LANE_SUSPECT, /* one short of all workers at a time, so that others are not kept waiting */
+    /* One short of all workers at a time, and a short wait: others find a worker, and server
+     * threads do not stand in a queue of policies that will be stopped. */
+    VD_LANE_SUSPECT,
     VD_LANE_COMPILE, /* one at a time */
 };
 

@@ -164,6 +164,28 @@ static void plane_metrics(vd_buf *out, const struct vd_plane_stats *guest,
                       (unsigned long long)admin->status[i]);
 }
 
+static void policy_metrics(const struct vd_server *s, vd_buf *out)
+{
+    struct vd_policy_workers_facts f = { 0 };
+    if (s->policies)
+        vd_policy_workers_facts(s->policies, &f);
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        { "policy_workers", "gauge", "Processes that evaluate policies.", f.running },
+        { "policy_workers_started_total", "counter", "Policy workers started.", f.started },
+        { "policy_workers_failed_total", "counter",
+          "Policy workers that overran a limit, were killed or broke the protocol.", f.failed },
+        { "policy_workers_busy_total", "counter", "Evaluations for which no worker was free.",
+          f.refused },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        metric_head(out, rows[i].name, rows[i].type, rows[i].help);
+        vd_buf_printf(out, "vidimus_%s %llu\n", rows[i].name, (unsigned long long)rows[i].value);
+    }
+}
+
 static vd_rc get_metrics(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
     struct vd_server *s = req->server;
@@ -183,6 +205,7 @@ static vd_rc get_metrics(const struct vd_req *req, struct vd_resp *resp, vd_err 
     vd_buf_printf(out, "vidimus_audit_ok %d\n", vd_audit_ok(s->audit) ? 1 : 0);
     metric_head(out, "store_ok", "gauge", "0: nothing more is stored until a restart.");
     vd_buf_printf(out, "vidimus_store_ok %d\n", vd_store_ok(s->store) ? 1 : 0);
+    policy_metrics(s, out);
     if (s->self->metrics)
         s->self->metrics(s, out);
     resp->content_type = "text/plain; version=0.0.4; charset=utf-8";
