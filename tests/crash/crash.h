@@ -18,7 +18,9 @@ struct crash_place {
     struct vd_audit_cfg audit_cfg;
 };
 
-static inline void crash_place_init(struct crash_place *p, const char *dir)
+/* The record is signed and goes on in a new file often, so that kills hit checkpoints and rotations
+ * too. false: no key. */
+static inline bool crash_place_init(struct crash_place *p, const char *dir, bool create)
 {
     p->store = vd_buf_of(4096);
     p->audit = vd_buf_of(4096);
@@ -30,11 +32,19 @@ static inline void crash_place_init(struct crash_place *p, const char *dir)
     p->audit_cfg = (struct vd_audit_cfg){ .path = vd_buf_cstr(&p->audit),
                                           .reserve = 1 << 20,
                                           .clock = vd_clock_real(),
-                                          .program = "broker" };
+                                          .program = "broker",
+                                          .checkpoint_records = 20,
+                                          .checkpoint_seconds = 1,
+                                          .rotate_bytes = 256 << 10 };
+    if (create && vd_audit_key_create(p->audit_cfg.path, crash_root, NULL).code != VD_E_OK)
+        return false;
+    return vd_audit_key_load(p->audit_cfg.path, crash_root, &p->audit_cfg.signer, NULL).code ==
+           VD_E_OK;
 }
 
 static inline void crash_place_done(struct crash_place *p)
 {
+    vd_key_unref(p->audit_cfg.signer);
     vd_buf_done(&p->store);
     vd_buf_done(&p->audit);
 }

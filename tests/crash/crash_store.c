@@ -285,6 +285,36 @@ static int kill_once(struct driver *d, const char *dir)
     return take_lines(d, &said) != 0 || check(d) != 0;
 }
 
+/* As init does it: with a first checkpoint, so that there is a head file. */
+static int create(struct crash_place *p, const char *dir)
+{
+    VD_AUTO(vd_audit_close) struct vd_audit *a = NULL;
+    vd_err err = { 0 };
+    if (!crash_place_init(p, dir, true))
+        return wrong("creating", "no key");
+    if (vd_store_create(&p->store_cfg, &err).code != VD_E_OK ||
+        vd_audit_create(p->audit_cfg.path, "broker", p->audit_cfg.signer, 1780272000, &err).code !=
+            VD_E_OK ||
+        vd_audit_open(&p->audit_cfg, &a, &err).code != VD_E_OK)
+        return wrong("creating", err.msg);
+    return 0;
+}
+
+/* All files, from the first record on: now and then, because it takes longer each time. */
+static int check_whole(const struct driver *d)
+{
+    const char *const file[] = { d->place.audit_cfg.path };
+    const struct vd_audit_check check = { .file = file, .n = 1, .key = d->place.audit_cfg.signer };
+    struct vd_audit_report r = { 0 };
+    vd_err err = { 0 };
+    if (vd_audit_verify_files(&check, &r, &err).code != VD_E_OK)
+        return wrong("the whole record", err.msg);
+    (void)printf("crash: after %u kills %llu records in %zu files, %llu checkpoints verified\n",
+                 d->sum.kills, (unsigned long long)r.records, r.files,
+                 (unsigned long long)r.checkpoints);
+    return fflush(stdout);
+}
+
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: vd_crash_store [--kills N] [--long] FOLDER\n");
@@ -317,14 +347,11 @@ int main(int argc, char **argv)
     if (!vd_buf_cstr(&dir) || (mkdir(argv[at], 0700) != 0 && errno != EEXIST) ||
         !mkdtemp((char *)dir.p))
         return wrong(argv[at], strerror(errno));
-    crash_place_init(&d.place, vd_buf_cstr(&dir));
-    vd_err err = { 0 };
-    if (vd_store_create(&d.place.store_cfg, &err).code != VD_E_OK ||
-        vd_audit_create(d.place.audit_cfg.path, "broker", NULL, 1780272000, &err).code != VD_E_OK)
-        return wrong("creating", err.msg);
+    if (create(&d.place, vd_buf_cstr(&dir)) != 0)
+        return 1;
     int bad = 0;
     for (unsigned long i = 0; i < kills && !bad; i++)
-        bad = kill_once(&d, vd_buf_cstr(&dir));
+        bad = kill_once(&d, vd_buf_cstr(&dir)) || ((i + 1) % 200 == 0 && check_whole(&d) != 0);
     const struct totals *t = &d.sum;
     (void)printf("crash: %u kills (%u before the first acknowledgement), %llu changes and %llu "
                  "releases acknowledged, "

@@ -141,8 +141,8 @@ int main(int argc, char **argv)
     struct vd_audit *audit = NULL;
     if (argc != 2 || vd_base_init(&err).code != VD_E_OK)
         return 1;
-    crash_place_init(&place, argv[1]);
-    if (vd_store_open(&place.store_cfg, &store, &err).code != VD_E_OK ||
+    if (!crash_place_init(&place, argv[1], false) ||
+        vd_store_open(&place.store_cfg, &store, &err).code != VD_E_OK ||
         vd_audit_open(&place.audit_cfg, &audit, &err).code != VD_E_OK ||
         vd_change_recover(audit, store, &err).code != VD_E_OK)
         die("opening", &err);
