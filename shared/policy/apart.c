@@ -345,11 +345,10 @@ vd_rc vd_policy_eval_apart(const struct vd_policy *policy, unsigned entry,
 {
     /* names and suspicion change behind the constant face of a policy, under locks of their own */
     struct vd_policy *p = (struct vd_policy *)(uintptr_t)policy;
-    VD_AUTO(given_free) struct given *g = malloc(sizeof *g);
+    VD_AUTO(given_free) struct given *g = calloc(1, sizeof *g);
     if (!g)
         return vd_fail(err, VD_E_NOMEM, "policy");
     g->q = q;
-    g->n = 0;
     g->text = vd_buf_of(VD_FRAME_REQUEST_MAX);
 
     bool suspect = atomic_load_explicit(&p->suspect, memory_order_relaxed);

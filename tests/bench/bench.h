@@ -9,6 +9,7 @@
 #include "shared/base/auto.h"
 #include "shared/base/buf.h"
 #include "shared/crypto/key.h"
+#include "shared/policy/workers.h"
 
 /* ---- load.c: a closed loop over kept connections ---- */
 
@@ -53,11 +54,13 @@ struct floors {
 /* Keys and sync. dir: where the synced file goes. False with a message when something is missing.
  */
 bool floors_measure(const char *dir, struct floors *ret);
-/* One evaluation in this process, of a policy file below the sources, on what a passport says: the
- * very input that the measured flow gives to it. Microseconds; negative with a message on failure.
+/* One evaluation in this process (or in a worker, by the clock on the wall), of a policy file below
+ * the sources, on what a passport says: the very input that the measured flow gives to it.
+ * Microseconds; negative with a message on failure.
  */
 double floor_attestation(const char *source_dir, const char *file, vd_span passport);
-double floor_release(const char *source_dir, const char *file, vd_span passport);
+double floor_release(struct vd_policy_workers *workers, const char *source_dir, const char *file,
+                     vd_span passport);
 double now_us(void);
 
 /* ---- process.c: what a server uses, its policy workers included ---- */

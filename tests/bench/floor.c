@@ -43,6 +43,22 @@ static double least(once f, void *ctx)
     return best;
 }
 
+/* By the clock on the wall, for work that another process does: the least of short rounds. */
+static double least_wall(once f, void *ctx)
+{
+    enum { SHORT_ROUNDS = 400, CALLS = 50 };
+    double best = 1e12;
+    for (int round = 0; round < SHORT_ROUNDS; round++) {
+        double start = now_us();
+        for (int i = 0; i < CALLS; i++)
+            if (!f(ctx))
+                return -1;
+        double each = (now_us() - start) / CALLS;
+        best = each < best ? each : best;
+    }
+    return best;
+}
+
 struct key_work {
     struct vd_key *key;
     enum vd_sig alg;
@@ -173,8 +189,10 @@ static bool policy_once(void *ctx)
     return false;
 }
 
-static double measure_policy(const char *source, const char *file, enum vd_policy_kind kind,
-                             vd_span input, vd_span data)
+/* workers NULL: in this process. */
+static double measure_policy(struct vd_policy_workers *workers, const char *source,
+                             const char *file, enum vd_policy_kind kind, vd_span input,
+                             vd_span data)
 {
     static const struct vd_limits limits = VD_LIMITS_DEFAULT;
     VD_AUTO_BUF text = vd_buf_of(0);
@@ -185,9 +203,10 @@ static double measure_policy(const char *source, const char *file, enum vd_polic
                                         .lookup = kind == VD_POLICY_ATTESTATION ? lookup : NULL,
                                         .limits = &limits } };
     if (!read_file(source, file, &text) ||
-        vd_policy_compile(kind, vd_buf_span(&text), &limits, &w.policy, NULL).code != VD_E_OK)
+        vd_policy_compile_in(workers, kind, vd_buf_span(&text), &limits, &w.policy, NULL).code !=
+            VD_E_OK)
         return -1;
-    double us = least(policy_once, &w);
+    double us = workers ? least_wall(policy_once, &w) : least(policy_once, &w);
     vd_policy_unref(w.policy);
     vd_buf_done(&w.result);
     return us;
@@ -220,16 +239,17 @@ double floor_attestation(const char *source_dir, const char *file, vd_span passp
     vd_buf_add(&input, ours);
     vd_buf_str(&input, "}");
     return ours.n == 0 ? -1
-                       : measure_policy(source_dir, file, VD_POLICY_ATTESTATION,
+                       : measure_policy(NULL, source_dir, file, VD_POLICY_ATTESTATION,
                                         vd_buf_span(&input), VD_SPAN_NONE);
 }
 
-double floor_release(const char *source_dir, const char *file, vd_span passport)
+double floor_release(struct vd_policy_workers *workers, const char *source_dir, const char *file,
+                     vd_span passport)
 {
     VD_AUTO_BUF payload = vd_buf_of(0);
     if (!payload_of(passport, &payload))
         return -1;
-    return measure_policy(source_dir, file, VD_POLICY_RELEASE, vd_buf_span(&payload),
+    return measure_policy(workers, source_dir, file, VD_POLICY_RELEASE, vd_buf_span(&payload),
                           VD_LIT("{\"plugin\":\"resource\",\"resource-path\":[\"bench\",\"key\","
                                  "\"1\"],\"query\":{}}"));
 }
