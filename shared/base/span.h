@@ -91,6 +91,23 @@ static inline size_t vd_span_plain(vd_span s, size_t at)
     return i - at;
 }
 
+/* True when every byte is printable ASCII and no blank. */
+static inline bool vd_span_graphic(vd_span s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t found = 0;
+    size_t i = 0;
+    for (; i + 8 <= s.n; i += 8) {
+        uint64_t x;
+        memcpy(&x, s.p + i, sizeof x);
+        found |= x | (x - ones * 0x21) | (x + ones);
+    }
+    bool good = (found & (ones * 0x80)) == 0;
+    for (; i < s.n; i++)
+        good = good && s.p[i] > 0x20 && s.p[i] < 0x7f;
+    return good;
+}
+
 /* Reading head over hostile bytes; see the opening comment. A value read may feed take/sub
  * before the test; for any other use as a size, a count or an index, test `bad` first. */
 typedef struct {

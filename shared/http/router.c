@@ -229,8 +229,5 @@ vd_span vd_req_bearer(const struct vd_req *req)
     if (!vd_span_starts(req->authorization, scheme))
         return VD_SPAN_NONE;
     vd_span token = vd_span_part(req->authorization, scheme.n, req->authorization.n);
-    for (size_t i = 0; i < token.n; i++)
-        if (token.p[i] <= 0x20 || token.p[i] >= 0x7f)
-            return VD_SPAN_NONE;
-    return token;
+    return vd_span_graphic(token) ? token : VD_SPAN_NONE;
 }

@@ -261,10 +261,11 @@ static vd_rc wait_for_end(struct vd_server *s, const sigset_t *set, vd_err *err)
  * A refusal costs memory only. */
 static void stay_small(void)
 {
-    enum { ARENAS = 4, ALONE_FROM = 1 << 20 };
+    enum { ARENAS = 4, ALONE_FROM = 1 << 20, KEPT = 2 << 20 };
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     (void)mallopt(M_ARENA_MAX, ARENAS);
     (void)mallopt(M_MMAP_THRESHOLD, ALONE_FROM); /* a large block goes back when it is freed */
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT); /* small ones are not fetched anew for each request */
 }
 
 /* ---- whole ----------------------------------------------------------------------------------- */

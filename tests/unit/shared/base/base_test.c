@@ -90,6 +90,22 @@ static void plain_bytes_are_counted_as_one_by_one(void **state)
     assert_int_equal(vd_span_plain(VD_SPAN_NONE, 0), 0);
 }
 
+static void graphic_bytes_are_those_between_blank_and_delete(void **state)
+{
+    (void)state;
+    uint8_t text[19];
+    for (unsigned before = 0; before < 256; before++)
+        for (unsigned c = 0; c < 256; c++)
+            for (size_t at = 0; at + 1 < sizeof text; at += 3) {
+                memset(text, 'a', sizeof text);
+                text[at] = (uint8_t)before;
+                text[at + 1] = (uint8_t)c;
+                bool want = before > 0x20 && before < 0x7f && c > 0x20 && c < 0x7f;
+                assert_int_equal(vd_span_graphic(vd_span_of(text, sizeof text)), want);
+            }
+    assert_true(vd_span_graphic(VD_SPAN_NONE));
+}
+
 static void every_error_row_is_complete_and_unique(void **state)
 {
     (void)state;
@@ -264,6 +280,7 @@ int main(void)
         cmocka_unit_test(buffer_never_grows_above_its_maximum),
         cmocka_unit_test(numbers_are_written_as_printf_writes_them),
         cmocka_unit_test(plain_bytes_are_counted_as_one_by_one),
+        cmocka_unit_test(graphic_bytes_are_those_between_blank_and_delete),
         cmocka_unit_test(every_error_row_is_complete_and_unique),
         cmocka_unit_test(the_first_cause_of_a_failure_is_kept),
         cmocka_unit_test(time_is_written_and_read_in_both_forms),
