@@ -6,6 +6,7 @@ of administrators, TEE keys and sample evidence. Standard library and jwcrypto o
     token, answer = attest_sample(issuer.guest)                  # /auth + /attest
 """
 import base64
+import glob
 import hashlib
 import http.client
 import json
@@ -241,9 +242,14 @@ class Server:
         return self.start()
 
     def audit(self):
-        """Records of the audit file."""
-        with open(os.path.join(self.folder, "audit.log")) as f:
-            return [json.loads(line) for line in f if line.strip()]
+        """Records of the audit record in their order, whatever number of files it has been continued in."""
+        record = os.path.join(self.folder, "audit.log")
+        lines = []
+        for path in glob.glob(record + "*"):
+            if path == record or path[len(record) + 1:].isdigit():
+                with open(path) as f:
+                    lines += [json.loads(line) for line in f if line.strip()]
+        return sorted(lines, key=lambda r: r["seq"])
 
 
 class Run:
