@@ -1,13 +1,15 @@
 //! Documents that are asked about again: the same passport comes with every secret that a guest
 //! fetches, and one piece of evidence is judged by two rules. Reading its JSON costs more than most
 //! policies do. A document is found by its bytes, all of them compared; values cannot be changed.
+//! Each thread keeps its own: memory that another thread frees costs the allocator more than the
+//! reading that is saved.
 
 use super::fault::Failure;
 use crate::BAD_INPUT;
 use regorus::Value;
-use std::sync::Mutex;
+use std::cell::RefCell;
 
-const KEPT: usize = 8;
+const KEPT: usize = 2;
 const SHORTEST: usize = 256;
 const LONGEST: usize = 128 << 10;
 
@@ -16,8 +18,10 @@ struct Document {
     value: Value,
 }
 
-/// The one used last stands first.
-static DOCUMENTS: Mutex<Vec<Document>> = Mutex::new(Vec::new());
+thread_local! {
+    /// The one used last stands first.
+    static DOCUMENTS: RefCell<Vec<Document>> = const { RefCell::new(Vec::new()) };
+}
 
 fn read(bytes: &[u8], what: &str) -> Result<Value, Failure> {
     std::str::from_utf8(bytes)
@@ -27,19 +31,19 @@ fn read(bytes: &[u8], what: &str) -> Result<Value, Failure> {
 }
 
 fn find(bytes: &[u8]) -> Option<Value> {
-    let mut kept = DOCUMENTS.lock().unwrap_or_else(|e| e.into_inner());
-    let at = kept.iter().position(|d| d.bytes == bytes)?;
-    kept[..=at].rotate_right(1);
-    kept.first().map(|d| d.value.clone())
+    DOCUMENTS.with_borrow_mut(|kept| {
+        let at = kept.iter().position(|d| d.bytes == bytes)?;
+        kept[..=at].rotate_right(1);
+        kept.first().map(|d| d.value.clone())
+    })
 }
 
-/// What falls out is dropped outside the lock.
-fn keep(bytes: &[u8], value: &Value) -> Option<Document> {
+fn keep(bytes: &[u8], value: &Value) {
     let new = Document { bytes: bytes.to_vec(), value: value.clone() };
-    let mut kept = DOCUMENTS.lock().unwrap_or_else(|e| e.into_inner());
-    let oldest = if kept.len() >= KEPT { kept.pop() } else { None };
-    kept.insert(0, new);
-    oldest
+    DOCUMENTS.with_borrow_mut(|kept| {
+        kept.truncate(KEPT - 1);
+        kept.insert(0, new);
+    });
 }
 
 /// Empty is {}.
@@ -54,7 +58,7 @@ pub fn document(bytes: &[u8], what: &str) -> Result<Value, Failure> {
         return Ok(v);
     }
     let value = read(bytes, what)?;
-    drop(keep(bytes, &value));
+    keep(bytes, &value);
     Ok(value)
 }
 
@@ -79,7 +83,7 @@ mod tests {
         let a = document(again.as_bytes(), "input").map_err(|f| f.text).unwrap();
         let b = read(again.as_bytes(), "input").map_err(|f| f.text).unwrap();
         assert_eq!(a, b);
-        assert!(DOCUMENTS.lock().unwrap().len() <= KEPT);
+        assert!(DOCUMENTS.with_borrow(|kept| kept.len()) <= KEPT);
         assert!(document(&again.as_bytes()[1..], "input").is_err());
         assert!(document(b"\xff".repeat(SHORTEST).as_slice(), "input").is_err());
     }
