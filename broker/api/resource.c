@@ -6,6 +6,7 @@
 #include "broker/api/relay.h"
 #include "broker/release/explain.h"
 #include "broker/release/seal.h"
+#include "shared/program/recorded.h"
 
 enum { DETAIL_BYTES = 4096, EXPLANATION_BYTES = 128 * 1024, POLICY_RACES = 3 };
 
@@ -102,8 +103,15 @@ static void common_facts(const struct attempt *a, vd_jw *w)
     }
 }
 
-/* The record without which nothing leaves. */
-static vd_rc record_release(const struct attempt *a, uint64_t *ret_seq, vd_err *err)
+static void outcome(const struct vd_recorded *r, vd_err *why)
+{
+    struct brk_app *app = r->server->app;
+    if (!why)
+        atomic_fetch_add_explicit(&app->released, 1, memory_order_relaxed);
+}
+
+/* The record without which nothing leaves: resp waits for it. */
+static vd_rc record_release(const struct attempt *a, struct vd_resp *resp, vd_err *err)
 {
     VD_AUTO_BUF detail = vd_buf_of(DETAIL_BYTES);
     const struct brk_passport *p = a->ask.passport;
@@ -116,8 +124,9 @@ static vd_rc record_release(const struct attempt *a, uint64_t *ret_seq, vd_err *
     vd_jw_kstr(&w, "source", a->req->source);
     vd_jw_end(&w);
     VD_TRY(vd_buf_check(&detail, err));
-    return vd_audit_append(a->app->server->audit, "release", vd_buf_span(&detail), VD_AUDIT_DURABLE,
-                           ret_seq, err);
+    struct vd_recorded r = { .outcome = outcome, .server = a->app->server };
+    memcpy(r.decision, a->decision, sizeof r.decision);
+    return vd_answer_recorded(&r, "release", &detail, resp, err);
 }
 
 static void record_denial(const struct attempt *a, const vd_err *why)
@@ -196,16 +205,13 @@ static vd_rc release(struct attempt *a, struct vd_resp *resp, vd_err *err)
         vd_buf_reset(&resp->body);
         return denied(a, rc, err);
     }
-    uint64_t seq = 0;
-    rc = record_release(a, &seq, err);
+    rc = record_release(a, resp, err);
     if (rc.code != VD_E_OK) {
         vd_buf_reset(&resp->body);
         return rc;
     }
     resp->content_type = "application/json";
-    atomic_fetch_add_explicit(&a->app->released, 1, memory_order_relaxed);
-    VD_TRY(vd_resp_field(resp, "Vidimus-Decision", vd_span_str(a->decision), err));
-    return vd_audit_field(resp, seq, err);
+    return VD_OK;
 }
 
 vd_rc brk_resource_get(const struct vd_req *req, struct vd_resp *resp, vd_err *err)

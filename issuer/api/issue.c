@@ -160,12 +160,7 @@ vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err)
     VD_TRY(appraise(&in, w->appraisals, err));
     VD_TRY(check_revoked(w, err));
     VD_TRY(mint(w, err));
-    uint64_t seq = 0;
-    VD_TRY(iss_record_passport(w, &seq, err));
-    VD_TRY(vd_resp_field(resp, "Vidimus-Decision", vd_span_str(w->decision), err));
-    VD_TRY(vd_audit_field(resp, seq, err));
-    atomic_fetch_add(&app->count.passports, 1);
-    return VD_OK;
+    return iss_record_passport(w, resp, err);
 }
 
 void iss_work_refuse(struct iss_work *w, vd_err *err)

@@ -34,7 +34,7 @@ vd_rc iss_work_admit(struct iss_work *w, struct vd_resp *resp, vd_err *err);
 /* One piece of evidence: the driver's claims join the list, bound to these plain texts. */
 vd_rc iss_work_verify(struct iss_work *w, const char *tee, struct iss_evidence *in,
                       const struct iss_plain *plain, vd_err *err);
-/* Appraise, mint, record durably. w->token is the passport. */
+/* Appraise and mint; resp waits for the durable record. w->token is the passport. */
 vd_rc iss_work_issue(struct iss_work *w, struct vd_resp *resp, vd_err *err);
 /* Keeps the explanation of a refusal, records it (thinned), and gives err its decision id. */
 void iss_work_refuse(struct iss_work *w, vd_err *err);

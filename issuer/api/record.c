@@ -1,6 +1,8 @@
 /* Audit records and explanations of attestations; see record.h. */
 #include "issuer/api/record.h"
 
+#include "shared/program/recorded.h"
+
 enum { RECORD_MAX = 65536, EXPLANATION_MAX = 131072 };
 
 static void write_submods(vd_jw *j, const struct iss_appraisals *all)
@@ -61,12 +63,12 @@ static void write_checks(vd_jw *j, const struct iss_claims_list *l)
     vd_jw_end(j);
 }
 
-/* An explanation that cannot be made is a log line, not a failure. */
-static void keep_explanation(struct iss_work *w, const vd_err *why)
+/* Into text, which stays empty when the explanation cannot be made: a log line, not a failure. */
+static void write_explanation(struct iss_work *w, const vd_err *why, vd_buf *text)
 {
     struct vd_server *s = w->app->server;
-    VD_AUTO_BUF text = vd_buf_of(EXPLANATION_MAX);
-    vd_jw j = vd_jw_of(&text);
+    *text = vd_buf_of(EXPLANATION_MAX);
+    vd_jw j = vd_jw_of(text);
     vd_jw_obj(&j);
     write_common(&j, w, why ? "refused" : "passport");
     vd_jw_key(&j, "time");
@@ -87,16 +89,42 @@ static void keep_explanation(struct iss_work *w, const vd_err *why)
     else
         vd_jw_null(&j);
     vd_jw_end(&j);
-    if (text.bad)
-        vd_log_msg(s->log, VD_LOG_WARN, "attest", "explanation of decision %s is too large to keep",
-                   w->decision);
-    else
-        vd_decisions_add(s->decisions, w->decision, VD_OWNER_DEFAULT, vd_buf_span(&text));
+    if (!text->bad)
+        return;
+    vd_buf_done(text);
+    vd_log_msg(s->log, VD_LOG_WARN, "attest", "explanation of decision %s is too large to keep",
+               w->decision);
 }
 
-vd_rc iss_record_passport(struct iss_work *w, uint64_t *ret_seq, vd_err *err)
+/* The passport may go, or it may not because it is not on record: what its owner reads then. */
+static void outcome(const struct vd_recorded *r, vd_err *why)
 {
-    struct vd_server *s = w->app->server;
+    struct iss_app *app = r->server->app;
+    if (!why) {
+        atomic_fetch_add(&app->count.passports, 1);
+        if (r->text.n > 0)
+            vd_decisions_add(r->server->decisions, r->decision, r->owner, vd_buf_span(&r->text));
+        return;
+    }
+    VD_AUTO_BUF text = vd_buf_of(RECORD_MAX);
+    atomic_fetch_add(&app->count.refusals, 1);
+    vd_jw j = vd_jw_of(&text);
+    vd_jw_obj(&j);
+    vd_jw_kstr(&j, "decision", r->decision);
+    vd_jw_kstr(&j, "outcome", "refused");
+    vd_jw_kstr(&j, "surface", r->about);
+    vd_jw_key(&j, "time");
+    vd_jw_time(&j, r->now);
+    vd_jw_kstr(&j, "rule", vd_error_row(why->code)->slug);
+    vd_jw_kstr(&j, "reason", why->msg);
+    vd_jw_end(&j);
+    memcpy(why->decision, r->decision, sizeof why->decision);
+    if (!text.bad)
+        vd_decisions_add(r->server->decisions, r->decision, r->owner, vd_buf_span(&text));
+}
+
+vd_rc iss_record_passport(struct iss_work *w, struct vd_resp *resp, vd_err *err)
+{
     VD_AUTO_BUF detail = vd_buf_of(RECORD_MAX);
     vd_jw j = vd_jw_of(&detail);
     vd_jw_obj(&j);
@@ -108,15 +136,23 @@ vd_rc iss_record_passport(struct iss_work *w, uint64_t *ret_seq, vd_err *err)
     write_submods(&j, w->appraisals);
     vd_jw_end(&j);
     VD_TRY(vd_buf_check(&detail, err));
-    keep_explanation(w, NULL);
-    return vd_audit_append(s->audit, "attest", vd_buf_span(&detail), VD_AUDIT_DURABLE, ret_seq,
-                           err);
+    struct vd_recorded r = { .outcome = outcome,
+                             .server = w->app->server,
+                             .owner = VD_OWNER_DEFAULT,
+                             .now = w->req->now,
+                             .about = w->surface };
+    memcpy(r.decision, w->decision, sizeof r.decision);
+    write_explanation(w, NULL, &r.text);
+    return vd_answer_recorded(&r, "attest", &detail, resp, err);
 }
 
 void iss_record_refusal(struct iss_work *w, const vd_err *why)
 {
     struct vd_server *s = w->app->server;
-    keep_explanation(w, why);
+    VD_AUTO_BUF text = vd_buf_of(0);
+    write_explanation(w, why, &text);
+    if (text.n > 0)
+        vd_decisions_add(s->decisions, w->decision, VD_OWNER_DEFAULT, vd_buf_span(&text));
     VD_AUTO_BUF detail = vd_buf_of(RECORD_MAX);
     vd_jw j = vd_jw_of(&detail);
     vd_jw_obj(&j);

@@ -5,7 +5,7 @@
 
 #include "issuer/api/issue.h"
 
-/* Explanation first, then the durable record. VD_E_AUDIT: nothing may be handed out. */
-vd_rc iss_record_passport(struct iss_work *w, uint64_t *ret_seq, vd_err *err);
+/* Makes resp wait for the durable record of the passport; the explanation is kept then. */
+vd_rc iss_record_passport(struct iss_work *w, struct vd_resp *resp, vd_err *err);
 /* Never fails for the caller: a refusal stays one. */
 void iss_record_refusal(struct iss_work *w, const vd_err *why);

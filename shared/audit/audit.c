@@ -19,7 +19,7 @@ static struct vd_audit_node *take_queue(struct vd_audit *a)
 static struct vd_audit_node *first_waiting(const struct vd_audit *a)
 {
     for (struct vd_audit_node *n = a->first; n; n = n->next)
-        if (!n->lazy)
+        if (!n->lazy && !n->then)
             return n;
     return NULL;
 }
@@ -39,6 +39,11 @@ static void wake(struct vd_audit *a, struct vd_audit_node *batch)
                 vd_log_msg(a->log, VD_LOG_ERROR, "audit", "a record (%s) could not be written",
                            batch->event);
             node_free(batch);
+        } else if (batch->then) {
+            vd_err err = { 0 };
+            (void)!vd_audit_result(a, batch, &err).code;
+            batch->then(batch->then_ctx, batch->seq, &err);
+            node_free(batch);
         } else {
             batch->done = true;
             (void)sem_post(&batch->wake);
@@ -47,9 +52,10 @@ static void wake(struct vd_audit *a, struct vd_audit_node *batch)
     }
 }
 
-/* For the one who found `leading` false and set it, or who was woken without being done. The lead
- * is handed on before anybody else is woken, so that the next sync begins early. */
-static void lead(struct vd_audit *a)
+/* The lead is handed on before anybody else is woken, so that the next sync begins early. Records
+ * that nobody waits for are the writer's, if there is one: else a caller who came with one record
+ * of his own would write those of others for as long as more come. */
+void vd_audit_lead(struct vd_audit *a, bool writer)
 {
     for (bool on = true; on;) {
         (void)pthread_mutex_lock(&a->lock);
@@ -60,24 +66,26 @@ static void lead(struct vd_audit *a)
             vd_buf_done(&a->out);
         (void)pthread_mutex_lock(&a->lock);
         struct vd_audit_node *heir = first_waiting(a);
-        /* Lazy records that nobody waits for are written before the lead is laid down. */
-        on = a->first && !heir;
-        a->leading = on || heir;
+        bool rest = a->first && !heir;
+        on = rest && (writer || !a->has_writer);
+        a->leading = rest || heir;
         (void)pthread_mutex_unlock(&a->lock);
         if (heir)
             (void)sem_post(&heir->wake);
+        else if (rest && !on)
+            (void)sem_post(&a->writer_wake);
         wake(a, batch);
     }
 }
 
-static void enqueue(struct vd_audit *a, struct vd_audit_node *n)
+void vd_audit_enqueue(struct vd_audit *a, struct vd_audit_node *n)
 {
     n->next = NULL;
     *a->last = n;
     a->last = &n->next;
 }
 
-static vd_rc result(const struct vd_audit *a, const struct vd_audit_node *n, vd_err *err)
+vd_rc vd_audit_result(const struct vd_audit *a, const struct vd_audit_node *n, vd_err *err)
 {
     if (n->code == VD_E_OK)
         return VD_OK;
@@ -98,16 +106,16 @@ static vd_rc append_waiting(struct vd_audit *a, const char *event, vd_span detai
     };
     (void)sem_init(&n.wake, 0, 0);
     (void)pthread_mutex_lock(&a->lock);
-    enqueue(a, &n);
+    vd_audit_enqueue(a, &n);
     bool first = !a->leading;
     a->leading = true;
     (void)pthread_mutex_unlock(&a->lock);
     while (!first && sem_wait(&n.wake) != 0)
         ; /* interrupted by a debugger */
     if (!n.done)
-        lead(a);
+        vd_audit_lead(a, false);
     (void)sem_destroy(&n.wake);
-    vd_rc_ rc = result(a, &n, err);
+    vd_rc_ rc = vd_audit_result(a, &n, err);
     if (rc.code == VD_E_OK && ret_seq)
         *ret_seq = n.seq;
     return rc;
@@ -135,32 +143,33 @@ static vd_rc append_lazy(struct vd_audit *a, const char *event, vd_span detail, 
     if (room) {
         a->leading = true;
         a->lazy_bytes += sizeof *n + event_n + detail.n;
-        enqueue(a, VD_TAKE(n));
+        vd_audit_enqueue(a, VD_TAKE(n));
     }
     (void)pthread_mutex_unlock(&a->lock);
     if (first)
-        lead(a);
+        vd_audit_lead(a, false);
     return room ? VD_OK
                 : vd_fail(err, VD_E_AUDIT, "%s: too many records wait to be written", a->path);
 }
 
-static vd_rc check_record(const char *event, vd_span detail, vd_err *err)
+vd_rc vd_audit_check_record(const struct vd_audit *a, const char *event, vd_span detail,
+                            vd_err *err)
 {
     bool good = vd_audit_event_form(vd_span_str(event)) && detail.n <= VD_AUDIT_DETAIL;
     good = good && (detail.n == 0 || vd_audit_detail_form(detail));
     if (!good)
         return vd_fail(err, VD_E_AUDIT, "record (%.32s, %zu bytes) is not one object on one line",
                        event, detail.n);
+    if (atomic_load(&a->broken))
+        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
+                       a->path);
     return VD_OK;
 }
 
 vd_rc vd_audit_append(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,
                       uint64_t *ret_seq, vd_err *err)
 {
-    VD_TRY(check_record(event, detail, err));
-    if (atomic_load(&a->broken))
-        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
-                       a->path);
+    VD_TRY(vd_audit_check_record(a, event, detail, err));
     if (flags & VD_AUDIT_DURABLE)
         return append_waiting(a, event, detail, flags, ret_seq, err);
     VD_TRY(append_lazy(a, event, detail, flags, err));

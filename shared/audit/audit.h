@@ -44,6 +44,13 @@ enum vd_audit_flags {
  * written. VD_E_AUDIT. */
 vd_rc vd_audit_append(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,
                       uint64_t *ret_seq, vd_err *err);
+/* A durable append that does not wait: `then` is called once, from a thread of the record, when the
+ * record is durable or when it is clear that it will not be; err then says why (VD_E_OK: durable).
+ * It must not wait for anything. event and detail live until then. Any other result than VD_OK:
+ * `then` is not called. */
+typedef void (*vd_audit_then)(void *ctx, uint64_t seq, const vd_err *err);
+vd_rc vd_audit_append_then(struct vd_audit *a, const char *event, vd_span detail,
+                           vd_audit_then then, void *ctx, vd_err *err);
 /* Records after a sequence, as JSON lines appended to out (each a complete record), at most n. */
 vd_rc vd_audit_read(struct vd_audit *a, uint64_t after, size_t n, vd_buf *out, vd_err *err);
 uint64_t vd_audit_seq(const struct vd_audit *a);

@@ -127,8 +127,11 @@ struct vd_audit_ops {
 vd_rc vd_audit_open_ops(const struct vd_audit_cfg *cfg, const struct vd_audit_ops *ops,
                         struct vd_audit **ret, vd_err *err);
 
-/* One record on its way. Waited for: lies on the caller's stack. Lazy: lies on the heap. */
+/* One record on its way. Waited for: lies on the caller's stack. Lazy, or with somebody to call
+ * back: lies on the heap. */
 struct vd_audit_node {
+    vd_audit_then then;
+    void *then_ctx;
     struct vd_audit_node *next;
     const char *event;
     vd_span detail;
@@ -156,6 +159,11 @@ struct vd_audit {
     struct vd_audit_node *first;
     struct vd_audit_node **last;
     size_t lazy_bytes;
+    /* The thread that leads for records without a waiting owner; started by the first of them. */
+    pthread_t writer;
+    bool has_writer;
+    bool writer_stop;
+    sem_t writer_wake;
     bool leading; /* somebody writes, or is woken to; only he touches the members below */
     uint64_t end;
     uint8_t head[32];
@@ -232,6 +240,15 @@ vd_rc vd_audit_reserve_paths(struct vd_audit *a, vd_err *err);
 /* Space set aside (again)? False when the disk does not have it. */
 bool vd_audit_reserve_take(struct vd_audit *a);
 void vd_audit_reserve_give(struct vd_audit *a);
+
+/* audit.c: for the one who found `leading` false and set it, or who was handed the lead. */
+void vd_audit_lead(struct vd_audit *a, bool writer);
+void vd_audit_enqueue(struct vd_audit *a, struct vd_audit_node *n); /* lock held */
+vd_rc vd_audit_result(const struct vd_audit *a, const struct vd_audit_node *n, vd_err *err);
+vd_rc vd_audit_check_record(const struct vd_audit *a, const char *event, vd_span detail,
+                            vd_err *err);
+/* then.c */
+void vd_audit_writer_stop(struct vd_audit *a);
 
 /* write.c */
 void vd_audit_flush(struct vd_audit *a, struct vd_audit_node *batch);

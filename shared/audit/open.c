@@ -301,6 +301,7 @@ void vd_audit_close(struct vd_audit *a)
 {
     if (!a)
         return;
+    vd_audit_writer_stop(a);
     /* Not while an older record has not been accepted: its head file is the proof. */
     if (a->opened && a->signer && !a->behind)
         (void)!vd_audit_checkpoint(a, NULL).code;

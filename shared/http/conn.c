@@ -172,6 +172,8 @@ static void read_requests(struct vd_conn *c)
 void vd_conn_job_done(struct vd_job *job)
 {
     struct vd_conn *c = job->conn;
+    if (job->rc.code == VD_E_OK)
+        job->rc = vd_exch_finish(&job->x); /* also for a client that is gone: it is on record */
     if (c->dead)
         c->state = VD_CONN_WRITE; /* no worker holds it any more */
     else

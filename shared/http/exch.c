@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -38,10 +39,24 @@ void vd_request_id(uint64_t *state, char out[17])
     out[16] = 0;
 }
 
+static void drop_fields(struct vd_resp *resp)
+{
+    for (size_t i = 0; i < resp->n_field; i++)
+        free(resp->field[i].value);
+    resp->n_field = 0;
+}
+
+static void drop_later(struct vd_resp *resp)
+{
+    if (resp->later)
+        resp->later->free(resp->later);
+    resp->later = NULL;
+}
+
 void vd_exch_reset(struct vd_exch *x, const struct vd_plane_cfg *cfg)
 {
-    for (size_t i = 0; i < x->resp.n_field; i++)
-        free(x->resp.field[i].value);
+    drop_fields(&x->resp);
+    drop_later(&x->resp);
     vd_buf body = x->resp.body;
     if (body.cap > BODY_KEPT)
         vd_buf_done(&body);
@@ -57,6 +72,7 @@ void vd_exch_reset(struct vd_exch *x, const struct vd_plane_cfg *cfg)
 
 void vd_exch_done(struct vd_exch *x)
 {
+    drop_later(&x->resp);
     vd_resp_done(&x->resp);
 }
 
@@ -105,7 +121,7 @@ vd_rc vd_exch_guard(struct vd_exch *x, const struct vd_router *r)
     return vd_fail(&x->err, VD_E_INTERNAL, "the program has no guard %d", (int)g);
 }
 
-vd_rc vd_exch_handle(struct vd_exch *x)
+vd_rc vd_exch_begin(struct vd_exch *x)
 {
     vd_rc_ rc = x->req.route->handler(&x->req, &x->resp, &x->err);
     if (rc.code == VD_E_OK && x->resp.body.bad)
@@ -115,7 +131,43 @@ vd_rc vd_exch_handle(struct vd_exch *x)
     /* A handler that forgot to fill err still tells its code. */
     if (rc.code != VD_E_OK && x->err.code == VD_E_OK)
         x->err.code = rc.code;
+    if (rc.code != VD_E_OK)
+        drop_later(&x->resp);
     return rc;
+}
+
+vd_rc vd_exch_finish(struct vd_exch *x)
+{
+    if (!x->resp.later)
+        return VD_OK;
+    vd_rc_ rc = x->resp.later->finish(x->resp.later, &x->resp, &x->err);
+    drop_later(&x->resp);
+    if (rc.code == VD_E_OK)
+        return VD_OK;
+    if (x->err.code == VD_E_OK)
+        x->err.code = rc.code;
+    vd_buf_wipe(&x->resp.body);
+    drop_fields(&x->resp);
+    return rc;
+}
+
+static void wake(void *ctx)
+{
+    (void)sem_post(ctx);
+}
+
+vd_rc vd_exch_handle(struct vd_exch *x)
+{
+    sem_t done;
+    VD_TRY(vd_exch_begin(x));
+    if (!x->resp.later)
+        return VD_OK;
+    (void)sem_init(&done, 0, 0);
+    x->resp.later->begin(x->resp.later, wake, &done);
+    while (sem_wait(&done) != 0)
+        ; /* interrupted by a debugger */
+    (void)sem_destroy(&done);
+    return vd_exch_finish(x);
 }
 
 void vd_exch_refuse(struct vd_exch *x)

@@ -393,6 +393,8 @@ void vd_guest_stop(struct vd_guest *g)
         evconnlistener_free(g->listener);
     vd_pool_free(g->work);
     vd_pool_free(g->relay);
+    while (atomic_load(&g->later) > 0)
+        (void)usleep(1000);
     for (unsigned i = 0; i < g->n; i++)
         free_loop(&g->loop[i]);
     vd_tls_free(g->tls);

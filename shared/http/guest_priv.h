@@ -75,6 +75,7 @@ struct vd_guest {
     struct vd_sources *sources;
     struct evconnlistener *listener; /* runs on loop 0 */
     atomic_uint_fast64_t body_memory;
+    atomic_uint_fast64_t later; /* answers that wait for their vd_later */
     atomic_bool stopping;
     bool listener_paused;
     uint16_t port;

@@ -59,6 +59,16 @@ vd_rc vd_req_query(const struct vd_req *req, const char *name, vd_buf *out, vd_e
 /* The token behind "Bearer " (exact case, one blank); empty if there is none. */
 vd_span vd_req_bearer(const struct vd_req *req);
 
+struct vd_resp;
+/* What a finished answer still waits for, such as its record: no thread waits meanwhile. */
+struct vd_later {
+    /* `then` is called once, from any thread, perhaps before begin returns. */
+    void (*begin)(struct vd_later *l, void (*then)(void *ctx), void *ctx);
+    /* After that, once: completes the answer. On failure nothing of the answer leaves. */
+    vd_rc (*finish)(struct vd_later *l, struct vd_resp *resp, vd_err *err);
+    void (*free)(struct vd_later *l);
+};
+
 struct vd_resp {
     int status;               /* 200 unless set */
     const char *content_type; /* literal; NULL: none is sent */
@@ -70,6 +80,7 @@ struct vd_resp {
     } field[VD_RESP_FIELDS];
     size_t n_field;
     bool close;
+    struct vd_later *later; /* owned; NULL: nothing */
 };
 /* Adds a field; the value is copied. Control characters in the value are an error
  * (VD_E_INTERNAL). */

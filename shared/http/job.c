@@ -2,6 +2,15 @@
 #include "shared/base/secret.h"
 #include "shared/http/guest_priv.h"
 
+/* What the answer waited for has happened. The plane lives until no answer waits any more. */
+static void came(void *ctx)
+{
+    struct vd_job *job = ctx;
+    struct vd_guest *g = job->g;
+    vd_loop_push(job->conn->loop, job);
+    atomic_fetch_sub(&g->later, 1);
+}
+
 static void run(struct vd_task *task)
 {
     struct vd_job *job = (struct vd_job *)task; /* task is the first member */
@@ -15,7 +24,12 @@ static void run(struct vd_task *task)
         job->rc = vd_exch_guard(&job->x, g->cfg.router);
     if (job->rc.code == VD_E_OK && job->handle) {
         job->x.req.body = vd_buf_span(&job->body); /* guards never see a body */
-        job->rc = vd_exch_handle(&job->x);
+        job->rc = vd_exch_begin(&job->x);
+    }
+    if (job->x.resp.later) {
+        atomic_fetch_add(&g->later, 1);
+        job->x.resp.later->begin(job->x.resp.later, came, job);
+        return; /* the job may be gone already */
     }
     vd_loop_push(job->conn->loop, job);
 }

@@ -36,7 +36,10 @@ vd_rc vd_exch_route(struct vd_exch *x, const struct vd_plane_cfg *cfg, uint8_t *
 /* The guard of the route; VD_E_INTERNAL when the program supplies none. */
 vd_rc vd_exch_guard(struct vd_exch *x, const struct vd_router *r);
 /* Runs the handler; a failure is in x->err. */
-vd_rc vd_exch_handle(struct vd_exch *x);
+vd_rc vd_exch_handle(struct vd_exch *x); /* to the end: waits for resp.later */
+/* The same in two parts: between them `resp.later`, if there is one, was waited for. */
+vd_rc vd_exch_begin(struct vd_exch *x);
+vd_rc vd_exch_finish(struct vd_exch *x);
 /* Makes the error answer from x->err. */
 void vd_exch_refuse(struct vd_exch *x);
 /* One line: info for refusals, warn for 5xx, debug for the rest. */

@@ -222,6 +222,96 @@ static void a_failed_sync_fails_every_caller_of_its_batch(void **state)
     assert_true(vd_audit_seq(k.a) > good);
 }
 
+/* ---- records that nobody waits for, but somebody is told of ---- */
+
+struct told {
+    sem_t each;
+    _Atomic unsigned good;
+    _Atomic unsigned bad;
+    _Atomic uint64_t last;
+};
+
+static void tell(void *ctx, uint64_t seq, const vd_err *err)
+{
+    struct told *t = ctx;
+    if (err->code == VD_E_OK) {
+        t->good++;
+        t->last = seq;
+    } else {
+        assert_int_equal(err->code, VD_E_AUDIT);
+        assert_true(err->msg[0] != 0);
+        t->bad++;
+    }
+    (void)sem_post(&t->each);
+}
+
+static void wait_told(struct told *t, unsigned n)
+{
+    while (n-- > 0)
+        assert_int_equal(sem_wait(&t->each), 0);
+}
+
+static vd_code append_then(struct kit *k, struct told *t)
+{
+    return vd_audit_append_then(k->a, "release", VD_LIT("{\"x\":\"0123456789\"}"), tell, t, NULL)
+        .code;
+}
+
+static void whoever_does_not_wait_is_told_once_when_the_record_is_durable(void **state)
+{
+    (void)state;
+    enum { N = 500 };
+    KIT k;
+    kit_init(&k, RESERVE);
+    struct told t = { .good = 0 };
+    assert_int_equal(sem_init(&t.each, 0, 0), 0);
+    k.disk.sync_us = 2000;
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(append_then(&k, &t), VD_E_OK);
+        if (i % 50 == 0) /* one that waits, between them */
+            assert_int_equal(kit_append(&k, "intent", VD_AUDIT_DURABLE), VD_E_OK);
+    }
+    wait_told(&t, N);
+    assert_int_equal(t.good, N);
+    assert_true(k.disk.syncs < N / 2); /* many share one */
+    k.disk.sync_us = 0;
+    assert_int_equal(verified(&k), vd_audit_seq(k.a));
+    assert_true(t.last <= vd_audit_seq(k.a));
+    assert_int_equal(append_then(&k, &t), VD_E_OK); /* closing writes it and tells */
+    wait_told(&t, 1);
+    kit_close(&k);
+    (void)sem_destroy(&t.each);
+}
+
+static void whoever_does_not_wait_is_told_of_a_full_disk_and_of_a_failed_sync(void **state)
+{
+    (void)state;
+    KIT k;
+    kit_init(&k, RESERVE);
+    struct told t = { .good = 0 };
+    assert_int_equal(sem_init(&t.each, 0, 0), 0);
+    k.disk.room = 0;
+    k.disk.space = 0;
+    assert_int_equal(append_then(&k, &t), VD_E_OK);
+    wait_told(&t, 1);
+    assert_int_equal(t.bad, 1);
+    k.disk.room = -1;
+    k.disk.space = RESERVE;
+    k.now += 2000000000;
+    assert_int_equal(append_then(&k, &t), VD_E_OK); /* there is space again */
+    wait_told(&t, 1);
+    assert_int_equal(t.good, 1);
+    k.disk.sync_in = 0;
+    assert_int_equal(append_then(&k, &t), VD_E_OK);
+    wait_told(&t, 1);
+    assert_int_equal(t.bad, 2);
+    unsigned writes = k.disk.writes;
+    assert_int_equal(append_then(&k, &t), VD_E_AUDIT); /* refused at once, and nobody is told */
+    assert_int_equal(k.disk.writes, writes);
+    assert_int_equal(t.bad, 2);
+    (void)sem_destroy(&t.each);
+}
+
 static void a_part_that_cannot_be_cut_off_ends_writing(void **state)
 {
     (void)state;
@@ -281,6 +371,8 @@ int main(void)
         cmocka_unit_test(of_a_mixed_batch_on_a_full_disk_administrators_are_written),
         cmocka_unit_test(after_a_failed_sync_nothing_is_written_until_a_restart),
         cmocka_unit_test(a_failed_sync_fails_every_caller_of_its_batch),
+        cmocka_unit_test(whoever_does_not_wait_is_told_once_when_the_record_is_durable),
+        cmocka_unit_test(whoever_does_not_wait_is_told_of_a_full_disk_and_of_a_failed_sync),
         cmocka_unit_test(a_part_that_cannot_be_cut_off_ends_writing),
         cmocka_unit_test(another_write_error_ends_writing),
         cmocka_unit_test(the_reserve_follows_its_setting),
