@@ -206,10 +206,12 @@ static UNUSED void make_certificate(const char *dir, const char *name, char **ce
  */
 
 struct app {
-    atomic_int handled; /* any handler */
-    atomic_int guarded; /* the administrator's guard */
-    atomic_int running; /* handlers that wait at the gate */
-    atomic_bool gate;   /* open? */
+    atomic_int handled;  /* any handler */
+    atomic_int guarded;  /* the administrator's guard */
+    atomic_int running;  /* handlers that wait at the gate, answers that wait */
+    atomic_int finished; /* answers that waited */
+    atomic_int freed;
+    atomic_bool gate; /* open? */
 };
 
 static vd_rc app_hello(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
@@ -262,6 +264,76 @@ static vd_rc app_big(const struct vd_req *req, struct vd_resp *resp, vd_err *err
     return VD_OK;
 }
 
+/* An answer that waits: "now" comes within begin, "soon" from another thread, "gate" when the gate
+ * opens; "never" is refused when it has come. */
+struct app_wait {
+    struct vd_later later;
+    struct app *app;
+    bool gate;
+    bool now;
+    bool never;
+    void (*then)(void *ctx);
+    void *ctx;
+};
+
+static void *app_wait_thread(void *arg)
+{
+    struct app_wait *w = arg;
+    sleep_ms(10);
+    while (w->gate && !atomic_load(&w->app->gate))
+        sleep_ms(5);
+    w->then(w->ctx);
+    return NULL;
+}
+
+static void app_wait_begin(struct vd_later *l, void (*then)(void *ctx), void *ctx)
+{
+    struct app_wait *w = (struct app_wait *)l;
+    pthread_t t;
+    w->then = then;
+    w->ctx = ctx;
+    atomic_fetch_add(&w->app->running, 1);
+    if (w->now) {
+        then(ctx);
+    } else {
+        assert_int_equal(pthread_create(&t, NULL, app_wait_thread, w), 0);
+        (void)pthread_detach(t);
+    }
+}
+
+static vd_rc app_wait_finish(struct vd_later *l, struct vd_resp *resp, vd_err *err)
+{
+    struct app_wait *w = (struct app_wait *)l;
+    atomic_fetch_add(&w->app->finished, 1);
+    if (w->never)
+        return vd_fail(err, VD_E_AUDIT, "not on record");
+    return vd_resp_field(resp, "X-Came", VD_LIT("yes"), err);
+}
+
+static void app_wait_free(struct vd_later *l)
+{
+    struct app_wait *w = (struct app_wait *)l;
+    atomic_fetch_add(&w->app->freed, 1);
+    free(w);
+}
+
+static vd_rc app_later(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
+{
+    struct app_wait *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->later = (struct vd_later){ app_wait_begin, app_wait_finish, app_wait_free };
+    w->app = req->app;
+    w->gate = vd_span_eq_str(req->param[0], "gate");
+    w->now = vd_span_eq_str(req->param[0], "now");
+    w->never = vd_span_eq_str(req->param[0], "never");
+    resp->later = &w->later;
+    vd_buf_str(&resp->body, "kept back");
+    VD_TRY(vd_resp_field(resp, "X-Early", VD_LIT("yes"), err));
+    if (vd_span_eq_str(req->param[0], "fail"))
+        return vd_fail(err, VD_E_POLICY_DENY, "the policy said no");
+    return VD_OK;
+}
+
 /* Tells what a handler sees. */
 static vd_rc app_see(const struct vd_req *req, struct vd_resp *resp, vd_err *err)
 {
@@ -310,6 +382,9 @@ static const struct vd_route app_routes[] = {
     { VD_GET, "/kbs/v0/fail", VD_OPEN, VD_NO_BODY, VD_SHAPE_KBS, VD_WORK, app_fail },
     { VD_GET, "/kbs/v0/fail-inline", VD_OPEN, VD_NO_BODY, VD_SHAPE_KBS, VD_INLINE, app_fail },
     { VD_GET, "/kbs/v0/big", VD_OPEN, VD_NO_BODY, VD_SHAPE_KBS, VD_WORK, app_big },
+    { VD_GET, "/kbs/v0/later/{how}", VD_OPEN, VD_NO_BODY, VD_SHAPE_KBS, VD_WORK, app_later },
+    { VD_GET, "/kbs/v0/later-inline/{how}", VD_OPEN, VD_NO_BODY, VD_SHAPE_KBS, VD_INLINE,
+      app_later },
     { VD_GET, "/kbs/v0/unguarded", VD_PASSPORT, VD_NO_BODY, VD_SHAPE_KBS, VD_WORK, app_hello },
 };
 
