@@ -117,12 +117,12 @@
     X(TCB_UNSUPPORTED, 165, "evidence.tcb-unsupported", 403, "AttestationError", 401, VD_T_ATTEST) \
     X(TCB_REVOKED, 166, "evidence.tcb-revoked", 403, "AttestationError", 401, VD_T_ATTEST)         \
     X(TCB_FLOOR, 167, "evidence.tcb-floor", 403, "AttestationError", 401, VD_T_ATTEST)             \
-    X(COLLATERAL_SYNTAX, 170, "collateral.malformed", 403, "AttestationError", 401, VD_T_ATTEST)   \
-    X(COLLATERAL_VERSION, 171, "collateral.version", 403, "AttestationError", 401, VD_T_ATTEST)    \
-    X(COLLATERAL_CHAIN, 172, "collateral.chain", 403, "AttestationError", 401, VD_T_ATTEST)        \
-    X(COLLATERAL_SIG, 173, "collateral.signature", 403, "AttestationError", 401, VD_T_ATTEST)      \
-    X(COLLATERAL_MISMATCH, 174, "collateral.mismatch", 403, "AttestationError", 401, VD_T_ATTEST)  \
-    X(COLLATERAL_OLD, 175, "collateral.old", 403, "AttestationError", 401, VD_T_ATTEST)            \
+    X(COLLATERAL_SYNTAX, 171, "collateral.malformed", 403, "AttestationError", 401, VD_T_ATTEST)   \
+    X(COLLATERAL_VERSION, 172, "collateral.version", 403, "AttestationError", 401, VD_T_ATTEST)    \
+    X(COLLATERAL_CHAIN, 173, "collateral.chain", 403, "AttestationError", 401, VD_T_ATTEST)        \
+    X(COLLATERAL_SIG, 174, "collateral.signature", 403, "AttestationError", 401, VD_T_ATTEST)      \
+    X(COLLATERAL_MISMATCH, 175, "collateral.mismatch", 403, "AttestationError", 401, VD_T_ATTEST)  \
+    X(COLLATERAL_OLD, 176, "collateral.old", 403, "AttestationError", 401, VD_T_ATTEST)            \
     /* 200-299: passports, release, policies */                                                    \
     X(NO_PASSPORT, 200, "passport.missing", 401, "TokenNotFound", 401,                             \
       "Attestation Token not found")                                                               \
