@@ -18,11 +18,13 @@ struct iss_collateral_kind;
 
 enum { ISS_COLLATERAL_KEY_MAX = 512, ISS_COLLATERAL_BYTES_MAX = 4u << 20 };
 
-/* How new a thing is, and until when it counts. */
+/* How new a thing is, and when it counts: begin <= t < expires. */
 struct iss_collateral_rank {
-    uint64_t level;  /* TCB evaluation number; 0: the kind has none */
-    int64_t issued;  /* unix seconds; 0: the kind does not say */
+    uint64_t level; /* TCB evaluation number; 0: the kind has none */
+    int64_t issued; /* unix seconds; 0: the kind does not say */
+    int64_t begin;
     int64_t expires; /* INT64_MAX: never */
+    bool unproven;   /* its signature cannot be checked by itself; never stored */
 };
 
 /* A file of an offline directory, of a bundle or of an import: what it is follows from its bytes.
@@ -62,14 +64,14 @@ struct iss_collateral_kind {
      */
     const char *field;
     vd_rc (*pack)(vd_span body, vd_span field, vd_buf *ret, vd_err *err);
-    /* Cheap check that bytes are of this kind at all (DER certificate...). */
+    /* Cheap check that bytes are of this kind at all (DER certificate...), and the unix time after
+     * which a cached copy is fetched again; INT64_MAX: never. Both NULL with rank(). */
     vd_rc (*verify)(vd_span bytes, vd_err *err);
-    /* Full check before bytes are stored or preferred: key, signatures, dates. VD_E_CERT_EXPIRED
-     * and VD_E_COLLATERAL_EXPIRED say that only a date is wrong. NULL: the cheap check is all. */
-    vd_rc (*admit)(void *state, vd_span key, vd_span bytes, int64_t now, vd_err *err);
-    /* Unix time after which a cached copy is fetched again; INT64_MAX: never. NULL with rank(). */
     int64_t (*expiry)(vd_span bytes);
-    vd_rc (*rank)(vd_span bytes, struct iss_collateral_rank *ret, vd_err *err);
+    /* The full check of everything but dates, before bytes are stored or preferred: the right
+     * thing for this key, its chain, its signature. */
+    vd_rc (*rank)(void *state, vd_span key, vd_span bytes, struct iss_collateral_rank *ret,
+                  vd_err *err);
     /* What stops working without it, as the subject of a sentence: "TDX quotes of FMSPC ...".
      * NULL: none. */
     void (*about)(vd_span key, vd_buf *ret);
@@ -155,7 +157,12 @@ void iss_collateral_notes(struct iss_collateral *c, vd_buf *ret);
 /* Puts one thing on the shelf; key and bytes are copied. */
 void iss_collateral_shelf_put(struct iss_collateral_shelf *s,
                               const struct iss_collateral_kind *kind, vd_span key, vd_span bytes,
-                              const char *from);
+                              const struct iss_collateral_rank *rank, const char *from);
+/* There was something for this key, and it is not good: who asks for it and finds nothing better is
+ * told so. */
+void iss_collateral_shelf_refuse(struct iss_collateral_shelf *s,
+                                 const struct iss_collateral_kind *kind, vd_span key,
+                                 const vd_err *why, const char *from);
 
 /* Rows of [collateral], for the program's table of settings. */
 extern const struct vd_setting iss_collateral_settings[];

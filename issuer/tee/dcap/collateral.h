@@ -11,18 +11,26 @@ extern const struct iss_collateral_kind dcap_collateral_identity; /* "dcap.ident
 extern const struct iss_collateral_kind dcap_collateral_pckcrl;   /* "dcap.pckcrl" */
 extern const struct iss_collateral_kind dcap_collateral_rootcrl;  /* "dcap.rootcrl" */
 
-/* Rows "tee.dcap.*": where and what to fetch. */
+/* The family of the four; its state reads these rows, "tee.dcap.*", which serve both drivers:
+ * extra_roots (PEM files of simulated roots), pcs_url, root_crl_url, tcb_update. */
+extern const struct iss_collateral_family dcap_collateral_family;
 extern const struct vd_setting dcap_collateral_settings[];
 extern const size_t dcap_collateral_settings_n;
 
 /* What a quote needs. All of it comes from the quote, so it is asked for before anything is
  * trusted. */
 struct dcap_ask {
-    bool tdx;
-    bool platform;   /* leaf issued by the Platform CA; else the Processor CA */
-    vd_span fmspc;   /* 6 bytes */
-    vd_span root_id; /* SHA-256 of a simulated root's certificate (32 bytes); empty: Intel's */
+    enum dcap_tee tee;
+    enum dcap_ca ca;
+    uint8_t fmspc[DCAP_FMSPC];
+    const struct dcap_root *root; /* where its chain ends; borrowed */
 };
+static inline struct dcap_ask dcap_ask_of(enum dcap_tee tee, const struct dcap_trust *trust)
+{
+    struct dcap_ask a = { .tee = tee, .ca = trust->ca, .root = trust->root };
+    memcpy(a.fmspc, trust->pck.fmspc, sizeof a.fmspc);
+    return a;
+}
 
 /* The set, with the items that its spans point into. */
 struct dcap_found {
@@ -38,7 +46,7 @@ void dcap_found_done(struct dcap_found *f);
 #define DCAP_AUTO_FOUND __attribute__((cleanup(dcap_found_done))) struct dcap_found
 
 /* Keys of the kinds, in the same order, appended: "tdx/00806f050000", "tdx", "platform", "intel";
- * with a simulated root "@" and its hexadecimal digits behind. */
+ * with a simulated root "@" and digits of its key id behind. */
 void dcap_key_tcb(const struct dcap_ask *ask, vd_buf *out);
 void dcap_key_identity(const struct dcap_ask *ask, vd_buf *out);
 void dcap_key_pckcrl(const struct dcap_ask *ask, vd_buf *out);
