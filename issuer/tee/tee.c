@@ -177,6 +177,7 @@ void iss_claims_list_free(struct iss_claims_list *l)
         vd_buf_done(&l->item[i].claims);
         vd_buf_done(&l->item[i].report_data);
         vd_buf_done(&l->item[i].init_data);
+        vd_buf_done(&l->item[i].events);
     }
     vd_buf_done(&l->unverified);
     free(l);
@@ -191,7 +192,8 @@ struct iss_claims *iss_claims_add(struct iss_claims_list *l, const char *tee, co
                               .cls = cls,
                               .claims = vd_buf_of(CLAIMS_BYTES),
                               .report_data = vd_buf_of(TEXT_BYTES),
-                              .init_data = vd_buf_of(TEXT_BYTES) };
+                              .init_data = vd_buf_of(TEXT_BYTES),
+                              .events = vd_buf_of(CLAIMS_BYTES) };
     return c;
 }
 
