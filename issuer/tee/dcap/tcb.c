@@ -150,6 +150,9 @@ static vd_rc evaluate(const struct dcap_tcb_in *in, vd_span tee_svn, struct dcap
                       vd_err *err)
 {
     *e = (struct dcap_eval){ 0 };
+    if (tee_svn.n != (in->info->tee == DCAP_TDX ? DCAP_SVNS : 0))
+        return vd_fail(err, VD_E_COLLATERAL_MISMATCH, "TCB info of %s for a quote of the other TEE",
+                       dcap_tee_name(in->info->tee));
     VD_TRY(match_platform(in, tee_svn, &e->platform, err));
     VD_TRY(match_module(in, tee_svn, &e->module, err));
     VD_TRY(match_isv(in->identity->level, in->identity->n_levels, in->qe_svn, &in->identity->adv,
