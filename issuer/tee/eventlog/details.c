@@ -9,10 +9,24 @@
 #define AAEL UINT32_C(0x4141454C) /* the agent's events: "AAEL" read as a big-endian number */
 enum { GUID_BYTES = 16, CONTENT_DEPTH = 12, CONTENT_NODES = 4096, END_NODE_BYTES = 4 };
 
+void evl_put_str(vd_jw *w, vd_span utf8)
+{
+    if (vd_span_find(utf8, 0) == utf8.n) {
+        vd_jw_str_span(w, utf8);
+        return;
+    }
+    VD_AUTO_BUF rest = vd_buf_of(utf8.n);
+    for (size_t i = 0; i < utf8.n; i++)
+        if (utf8.p[i] != 0)
+            vd_buf_u8(&rest, utf8.p[i]);
+    vd_jw_str_span(w, vd_buf_span(&rest));
+    w->out->bad = w->out->bad || rest.bad;
+}
+
 static void put_string(vd_jw *w, vd_span utf8)
 {
     vd_jw_key(w, "string");
-    vd_jw_str_span(w, utf8);
+    evl_put_str(w, utf8);
 }
 
 /* Text that must be UTF-8 as it is. */
@@ -49,7 +63,8 @@ static void put_variable(vd_jw *w, vd_span data, vd_buf *scratch)
     vd_buf_reset(scratch);
     if (r.bad || !vd_utf16le_put(name, scratch))
         return;
-    vd_jw_kspan(w, "unicode_name", vd_buf_span(scratch));
+    vd_jw_key(w, "unicode_name");
+    evl_put_str(w, vd_buf_span(scratch));
     vd_jw_ku64(w, "unicode_name_length", units);
     vd_jw_key(w, "variable_data");
     vd_jw_b64(w, value, VD_B64_STD);

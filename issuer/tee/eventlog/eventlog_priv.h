@@ -16,6 +16,8 @@ enum evl_type {
 };
 #define EVL_EFI_TYPE(n) (UINT32_C(0x80000000) + (n))
 
+/* A JSON string, NULs left out: strict readers of passports refuse them. */
+void evl_put_str(vd_jw *w, vd_span utf8);
 /* The value of "details", an object; {} for what cannot be read. `scratch` is overwritten. */
 void evl_details(const struct evl_event *e, vd_jw *w, vd_buf *scratch);
 /* Device path nodes, without the end node, as the array "device_paths"; nothing when the framing

@@ -230,7 +230,7 @@ void evl_device_paths(vd_span nodes, vd_jw *w, vd_buf *scratch)
     while (next_node(&r, &type, &subtype, &data)) {
         vd_buf_reset(scratch);
         put_node(type, subtype, data, scratch);
-        vd_jw_str_span(w, vd_buf_span(scratch));
+        evl_put_str(w, vd_buf_span(scratch));
         w->out->bad = w->out->bad || scratch->bad;
     }
     vd_jw_end(w);
