@@ -31,6 +31,7 @@ struct verify {
     vd_buf report_data;
     vd_buf runtime; /* canonical JSON */
     vd_buf vcek;
+    vd_buf event_log;
     vd_buf file;
     vd_buf raw; /* decoded hexadecimal */
     struct vd_json *json;
@@ -43,6 +44,7 @@ static void verify_free(struct verify *v)
     vd_json_free(v->json);
     vd_buf_done(&v->raw);
     vd_buf_done(&v->file);
+    vd_buf_done(&v->event_log);
     vd_buf_done(&v->vcek);
     vd_buf_done(&v->runtime);
     vd_buf_done(&v->report_data);
@@ -155,6 +157,8 @@ static vd_rc read_expectations(struct verify *v, vd_err *err)
     }
     if (v->o.vcek)
         VD_TRY(read_file(v->o.vcek, &v->vcek, err));
+    if (v->o.event_log)
+        VD_TRY(read_file(v->o.event_log, &v->event_log, err));
     struct vd_clock clock = vd_clock_real();
     v->at = vd_clock_s(&clock);
     const int64_t last = INT64_MAX / 1000000000;
@@ -208,6 +212,7 @@ static vd_rc decode_evidence(struct verify *v, struct iss_evidence *in, vd_err *
 static vd_rc check_evidence(struct verify *v, struct iss_claims_list *list, vd_err *err)
 {
     struct iss_evidence in = { .vcek = vd_buf_span(&v->vcek),
+                               .event_log = vd_buf_span(&v->event_log),
                                .now = v->at,
                                .collateral = v->collateral };
     VD_TRY(decode_evidence(v, &in, err));

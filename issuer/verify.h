@@ -23,6 +23,7 @@ struct iss_verify_options {
     const char *refvalues;
     const char *vcek;
     const char *collateral;
+    const char *event_log;
     const char *at;
     const char *evidence;
     bool json;

@@ -72,6 +72,77 @@ static void put_claims(vd_buf *out, vd_span json)
     }
 }
 
+static void put_strings(vd_buf *out, vd_jv array)
+{
+    vd_jv_iter it = vd_jv_iter_of(array);
+    for (bool first = true; vd_jv_next(&it); first = false) {
+        vd_buf_str(out, first ? "  " : ", ");
+        put_safe(out, vd_jv_str_raw(it.value));
+    }
+}
+
+/* The day of a time in RFC 3339. */
+static vd_span day_of(vd_jv time)
+{
+    return vd_span_part(vd_jv_str_raw(time), 0, sizeof "2026-06-01" - 1);
+}
+
+static void put_part(vd_buf *out, vd_jv name, vd_jv part, const struct paint *p)
+{
+    vd_span title = vd_jv_str_raw(name);
+    vd_span status = vd_jv_str_raw(vd_jv_get(part, "status"));
+    vd_span day = day_of(vd_jv_get(part, "date"));
+    const char *colour = vd_span_eq_str(status, "UpToDate") ? p->good : p->warn;
+    vd_buf_printf(out, "  %-16.*s %s%-36.*s%s %.*s", (int)title.n, (const char *)title.p, colour,
+                  (int)status.n, (const char *)status.p, p->end, (int)day.n, (const char *)day.p);
+    vd_jv limit = vd_jv_get(part, "held_back_by");
+    if (vd_jv_ok(limit)) {
+        vd_buf_printf(out, "  %sheld back by%s ", p->dim, p->end);
+        put_safe(out, vd_jv_str_raw(limit));
+    }
+    put_strings(out, vd_jv_get(part, "advisory_ids"));
+    vd_buf_str(out, "\n");
+}
+
+/* TCB status, date and advisories, and what keeps each part from a better level; of TEEs whose
+ * claims tell the parts. */
+static void put_tcb(vd_buf *out, const struct iss_claims *c, const struct paint *p)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    if (vd_json_parse(vd_buf_span(&c->claims), VD_JSON_LIMITS(OUT_BYTES), &doc, NULL).code !=
+        VD_E_OK)
+        return;
+    vd_jv claims = vd_json_root(doc);
+    vd_jv parts = vd_jv_get(claims, "tcb_parts");
+    if (!vd_jv_ok(parts))
+        return;
+    vd_buf_printf(out, "\n%sTCB of %s%s\n", p->bold, c->tee, p->end);
+    vd_jv_iter it = vd_jv_iter_of(parts);
+    while (vd_jv_next(&it))
+        put_part(out, it.name, it.value, p);
+    vd_span status = vd_jv_str_raw(vd_jv_get(claims, "tcb_status"));
+    vd_span day = day_of(vd_jv_get(claims, "tcb_date"));
+    const char *colour = vd_span_eq_str(status, "UpToDate") ? p->good : p->warn;
+    vd_buf_printf(out, "  %sstatus%s           %s%-36.*s%s %.*s", p->bold, p->end, colour,
+                  (int)status.n, (const char *)status.p, p->end, (int)day.n, (const char *)day.p);
+    put_strings(out, vd_jv_get(claims, "advisory_ids"));
+    vd_buf_str(out, "\n");
+}
+
+static void put_event_log(vd_buf *out, const struct iss_claims *c)
+{
+    if (c->event_log == ISS_EVENT_LOG_NONE)
+        return;
+    vd_buf_str(out, "  event log                        ");
+    if (c->event_log == ISS_EVENT_LOG_REPLAYED) {
+        vd_buf_str(out, "replayed, sha256 ");
+        vd_hex_encode(vd_span_of(c->event_log_sha256, sizeof c->event_log_sha256), out);
+    } else {
+        vd_buf_str(out, "absent");
+    }
+    vd_buf_str(out, "\n");
+}
+
 static const char *tier_colour(enum vd_ear_tier t, const struct paint *p)
 {
     return t == VD_EAR_AFFIRMING ? p->good : t == VD_EAR_CONTRAINDICATED ? p->bad : p->warn;
@@ -174,6 +245,8 @@ static void put_human(vd_buf *out, const struct iss_verdict *v, const struct pai
             put_safe(out, vd_buf_span(&c->init_data));
             vd_buf_str(out, "\n");
         }
+        put_event_log(out, c);
+        put_tcb(out, c, p);
     }
     for (size_t i = 0; v->appraised && i < v->appraisals->n; i++)
         put_appraisal(out, &v->appraisals->item[i], p);
@@ -209,6 +282,17 @@ static void json_appraisal(vd_jw *w, const struct iss_appraisal *a)
     vd_jw_end(w);
 }
 
+static void json_event_log(vd_jw *w, const struct iss_claims *c)
+{
+    vd_jw_key(w, "event_log");
+    vd_jw_obj(w);
+    bool replayed = c->event_log == ISS_EVENT_LOG_REPLAYED;
+    if (replayed)
+        vd_jw_khex(w, "sha256", vd_span_of(c->event_log_sha256, sizeof c->event_log_sha256));
+    vd_jw_kstr(w, "state", replayed ? "replayed" : "absent");
+    vd_jw_end(w);
+}
+
 static void json_submods(vd_jw *w, const struct iss_verdict *v)
 {
     vd_jw_key(w, "submods");
@@ -228,8 +312,11 @@ static void json_submods(vd_jw *w, const struct iss_verdict *v)
             vd_jw_kspan(w, "report_data", vd_buf_span(&c->report_data));
         if (c->has_init_data)
             vd_jw_kspan(w, "init_data", vd_buf_span(&c->init_data));
+        if (c->event_log != ISS_EVENT_LOG_NONE)
+            json_event_log(w, c);
         vd_jw_key(w, "claims");
         vd_jw_raw(w, vd_buf_span(&c->claims));
+        iss_claims_put_events(vd_buf_span(&c->events), w->out);
         if (v->appraised && i < v->appraisals->n)
             json_appraisal(w, &v->appraisals->item[i]);
         vd_jw_end(w);

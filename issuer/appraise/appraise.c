@@ -6,8 +6,6 @@
 
 #include "issuer/appraise/appraise_priv.h"
 
-#define EVENTS "uefi_event_logs"
-
 struct iss_appraisals *iss_appraisals_new(void)
 {
     return calloc(1, sizeof(struct iss_appraisals));
@@ -62,12 +60,7 @@ static vd_rc write_annotated(const struct iss_claims *c, const struct parts *p, 
     }
     vd_jw_key(&w, c->tee);
     vd_jw_raw(&w, p->claims);
-    if (p->events.n && !out->bad) { /* the object of the claims is opened once more */
-        out->n--;
-        vd_buf_str(out, p->claims.n > 2 ? ",\"" EVENTS "\":" : "\"" EVENTS "\":");
-        vd_buf_add(out, p->events);
-        vd_buf_u8(out, '}');
-    }
+    iss_claims_put_events(p->events, out);
     vd_jw_end(&w);
     return vd_buf_check(out, err);
 }

@@ -80,6 +80,9 @@ void iss_claims_list_free(struct iss_claims_list *l);
 VD_DEFINE_CLEANUP(struct iss_claims_list, iss_claims_list_free)
 /* The next claims entry, NULL when full. */
 struct iss_claims *iss_claims_add(struct iss_claims_list *l, const char *tee, const char *cls);
+/* out ends with an object of claims: it gets one member more, uefi_event_logs. Nothing happens
+ * when there are no events. */
+void iss_claims_put_events(vd_span events, vd_buf *out);
 /* Records a check; long values are cut, control characters become '?'. */
 void iss_check_add(struct iss_claims_list *l, const char *name, bool ok, const char *observed,
                    const char *expected);
