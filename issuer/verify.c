@@ -28,6 +28,7 @@ struct verify {
     struct iss_rvps *rvps; /* NULL: none given */
     struct iss_init_data init;
     int64_t at;
+    int64_t at_ns; /* the same: the clock of the collateral */
     vd_buf report_data;
     vd_buf runtime; /* canonical JSON */
     vd_buf vcek;
@@ -78,12 +79,27 @@ static vd_rc load_config(struct verify *v, vd_err *err)
     return vd_config_load(&src, tables, sizes, 2, &v->config, err);
 }
 
+/* Everything is judged at this time, and of several pieces of collateral the one that was good then
+ * is taken. */
+static vd_rc read_time(struct verify *v, vd_err *err)
+{
+    struct vd_clock clock = vd_clock_real();
+    v->at = vd_clock_s(&clock);
+    const int64_t last = INT64_MAX / 1000000000;
+    if (v->o.at && (vd_time_parse(vd_span_str(v->o.at), &v->at, NULL).code != VD_E_OK ||
+                    v->at < 0 || v->at > last))
+        return vd_fail(err, VD_E_CONFIG, "--at is no time such as 2026-06-01T00:00:00Z");
+    v->at_ns = v->at * 1000000000;
+    return VD_OK;
+}
+
 /* Drivers and collateral as a server has them, but for the network. */
 static vd_rc open_drivers(struct verify *v, vd_err *err)
 {
-    struct iss_collateral_cfg cfg = {
-        .config = v->config, .clock = vd_clock_real(), .dir = v->o.collateral, .offline = true
-    };
+    struct iss_collateral_cfg cfg = { .config = v->config,
+                                      .clock = vd_clock_fixed(&v->at_ns),
+                                      .dir = v->o.collateral,
+                                      .offline = true };
     cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
     VD_TRY(iss_collateral_open(&cfg, &v->collateral, err));
     VD_TRY(iss_tees_open(v->config, NULL, &v->tees, err));
@@ -159,12 +175,6 @@ static vd_rc read_expectations(struct verify *v, vd_err *err)
         VD_TRY(read_file(v->o.vcek, &v->vcek, err));
     if (v->o.event_log)
         VD_TRY(read_file(v->o.event_log, &v->event_log, err));
-    struct vd_clock clock = vd_clock_real();
-    v->at = vd_clock_s(&clock);
-    const int64_t last = INT64_MAX / 1000000000;
-    if (v->o.at && (vd_time_parse(vd_span_str(v->o.at), &v->at, NULL).code != VD_E_OK ||
-                    v->at < 0 || v->at > last))
-        return vd_fail(err, VD_E_CONFIG, "--at is no time such as 2026-06-01T00:00:00Z");
     return VD_OK;
 }
 
@@ -256,7 +266,12 @@ static vd_rc run(struct verify *v, bool *ret_good, vd_err *err)
                                    .list = list,
                                    .err = &why,
                                    .data_bound = v->o.report_data || v->o.runtime_data };
+    VD_AUTO_BUF notes = vd_buf_of(FILE_BYTES);
     verdict.verified = check_evidence(v, list, &why).code == VD_E_OK;
+    if (v->o.collateral)
+        iss_collateral_notes(v->collateral, &notes);
+    VD_TRY(vd_buf_check(&notes, err));
+    verdict.notes = vd_buf_span(&notes);
     if (verdict.verified) {
         verdict.appraised = appraise(v, list, appraisals, &why).code == VD_E_OK;
         verdict.appraisals = appraisals;
@@ -268,6 +283,7 @@ static vd_rc run(struct verify *v, bool *ret_good, vd_err *err)
 static vd_rc prepare(struct verify *v, vd_err *err)
 {
     VD_TRY(load_config(v, err));
+    VD_TRY(read_time(v, err));
     VD_TRY(open_drivers(v, err));
     VD_TRY(open_policies(v, err));
     VD_TRY(read_expectations(v, err));

@@ -48,7 +48,7 @@ void iss_verify_help(void)
         "malformed\n"
         "evidence included; 1 wrong options, or a file that cannot be read\n\n"
         "--json prints one object: verified, appraised, tee, at, report_data_bound,\n"
-        "  checks[{name, ok, observed, expected}], and either\n"
+        "  checks[{name, ok, observed, expected}], collateral_not_used[text], and either\n"
         "  submods[{name, tee, class, simulated, debug, hw_id, report_data, init_data, event_log, "
         "claims,\n"
         "           status, policy, policy_sha256, vector}] with explanation (as of a decision), "

@@ -6,7 +6,7 @@
 #include "issuer/verify.h"
 #include "shared/codec/b64.h"
 
-enum { OUT_BYTES = 8u << 20, ONE_LINE = 70, WHERE = 47 };
+enum { OUT_BYTES = 8u << 20, ONE_LINE = 70, WHERE = 47, NAME_WIDTH = 34, CLAIMS_DEPTH = 6 };
 
 /* Escape sequences, or empty texts when nobody watches. */
 struct paint {
@@ -56,28 +56,62 @@ static void put_checks(vd_buf *out, const struct iss_verdict *v, const struct pa
                       p->warn, p->end);
 }
 
-/* The members of a flat claims object, one a line. */
+static void put_strings(vd_buf *out, vd_jv array, const char *before)
+{
+    vd_jv_iter it = vd_jv_iter_of(array);
+    while (vd_jv_next(&it)) {
+        vd_buf_str(out, before);
+        bool text = vd_jv_is(it.value, VD_JSON_STRING);
+        put_safe(out, text ? vd_jv_str_raw(it.value) : vd_jv_raw(it.value));
+        before = ", ";
+    }
+}
+
+static void put_value(vd_buf *out, vd_jv v)
+{
+    if (vd_jv_is(v, VD_JSON_ARRAY) && vd_jv_count(v) > 0)
+        put_strings(out, v, "");
+    else
+        put_safe(out, vd_jv_is(v, VD_JSON_STRING) ? vd_jv_str_raw(v) : vd_jv_raw(v));
+}
+
+/* "quote.body.mr_td"; returns how wide it is. */
+static size_t put_path(vd_buf *out, const vd_jv_iter *level, size_t depth)
+{
+    size_t before = out->n;
+    for (size_t i = 0; i <= depth; i++) {
+        vd_span name = vd_jv_str_raw(level[i].name);
+        vd_buf_printf(out, i ? ".%.*s" : "  %.*s", (int)name.n, (const char *)name.p);
+    }
+    return out->n - before;
+}
+
+/* Members of claims, one a line, those of objects by their path. */
 static void put_claims(vd_buf *out, vd_span json)
 {
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     if (vd_json_parse(json, VD_JSON_LIMITS(OUT_BYTES), &doc, NULL).code != VD_E_OK)
         return;
-    vd_jv_iter it = vd_jv_iter_of(vd_json_root(doc));
-    while (vd_jv_next(&it)) {
-        vd_span name = vd_jv_str_raw(it.name);
-        vd_buf_printf(out, "  %-32.*s ", (int)name.n, (const char *)name.p);
-        put_safe(out, vd_jv_is(it.value, VD_JSON_STRING) ? vd_jv_str_raw(it.value)
-                                                         : vd_jv_raw(it.value));
+    vd_jv_iter level[CLAIMS_DEPTH] = { vd_jv_iter_of(vd_json_root(doc)) };
+    size_t depth = 0;
+    for (;;) {
+        if (!vd_jv_next(&level[depth])) {
+            if (depth == 0)
+                return;
+            depth--;
+            continue;
+        }
+        vd_jv v = level[depth].value;
+        if (depth == 0 && vd_jv_str_eq(level[0].name, "tcb_parts"))
+            continue; /* a table of its own */
+        if (vd_jv_is(v, VD_JSON_OBJECT) && depth + 1 < CLAIMS_DEPTH) {
+            level[++depth] = vd_jv_iter_of(v);
+            continue;
+        }
+        size_t width = put_path(out, level, depth);
+        vd_buf_printf(out, "%*s ", width < NAME_WIDTH ? (int)(NAME_WIDTH - width) : 0, "");
+        put_value(out, v);
         vd_buf_str(out, "\n");
-    }
-}
-
-static void put_strings(vd_buf *out, vd_jv array)
-{
-    vd_jv_iter it = vd_jv_iter_of(array);
-    for (bool first = true; vd_jv_next(&it); first = false) {
-        vd_buf_str(out, first ? "  " : ", ");
-        put_safe(out, vd_jv_str_raw(it.value));
     }
 }
 
@@ -100,7 +134,7 @@ static void put_part(vd_buf *out, vd_jv name, vd_jv part, const struct paint *p)
         vd_buf_printf(out, "  %sheld back by%s ", p->dim, p->end);
         put_safe(out, vd_jv_str_raw(limit));
     }
-    put_strings(out, vd_jv_get(part, "advisory_ids"));
+    put_strings(out, vd_jv_get(part, "advisory_ids"), "  ");
     vd_buf_str(out, "\n");
 }
 
@@ -125,7 +159,7 @@ static void put_tcb(vd_buf *out, const struct iss_claims *c, const struct paint 
     const char *colour = vd_span_eq_str(status, "UpToDate") ? p->good : p->warn;
     vd_buf_printf(out, "  %sstatus%s           %s%-36.*s%s %.*s", p->bold, p->end, colour,
                   (int)status.n, (const char *)status.p, p->end, (int)day.n, (const char *)day.p);
-    put_strings(out, vd_jv_get(claims, "advisory_ids"));
+    put_strings(out, vd_jv_get(claims, "advisory_ids"), "  ");
     vd_buf_str(out, "\n");
 }
 
@@ -222,10 +256,35 @@ static void put_head(vd_buf *out, const struct iss_verdict *v, const struct pain
     }
 }
 
+/* The next line; false behind the last. */
+static bool next_line(vd_span *rest, vd_span *ret)
+{
+    if (rest->n == 0)
+        return false;
+    size_t n = vd_span_find(*rest, '\n');
+    *ret = vd_span_part(*rest, 0, n);
+    *rest = vd_span_part(*rest, n + 1, rest->n);
+    return true;
+}
+
+static void put_notes(vd_buf *out, vd_span notes, const struct paint *p)
+{
+    if (notes.n == 0)
+        return;
+    vd_buf_printf(out, "\n%scollateral that was not used%s\n", p->bold, p->end);
+    vd_span line;
+    while (next_line(&notes, &line)) {
+        vd_buf_str(out, "  ");
+        put_safe(out, line);
+        vd_buf_str(out, "\n");
+    }
+}
+
 static void put_human(vd_buf *out, const struct iss_verdict *v, const struct paint *p)
 {
     put_head(out, v, p);
     put_checks(out, v, p);
+    put_notes(out, v->notes, p);
     if (!v->verified && v->list->unverified.n > 0) {
         vd_buf_printf(out, "\n%sclaims, %sUNVERIFIED%s: what the evidence says, not what is so\n",
                       p->bold, p->bad, p->end);
@@ -335,6 +394,13 @@ static vd_rc put_json(vd_buf *out, const struct iss_verdict *v, vd_err *err)
     vd_jw_time(&w, v->at);
     vd_jw_kbool(&w, "report_data_bound", v->data_bound);
     json_checks(&w, v->list);
+    vd_jw_key(&w, "collateral_not_used");
+    vd_jw_arr(&w);
+    vd_span rest = v->notes;
+    vd_span line;
+    while (next_line(&rest, &line))
+        vd_jw_str_span(&w, line);
+    vd_jw_end(&w);
     if (v->verified)
         json_submods(&w, v);
     if (v->appraised) {

@@ -54,10 +54,10 @@ static vd_rc check_migration(struct tdx_case *c, vd_err *err)
                   c->cfg->allow_migratable ? "either" : "not possible, or by a listed service TD");
     if (!ok)
         return vd_fail(err, VD_E_MIGRATABLE,
-                       "tdx: the TD can be moved to another host by a service TD (%s); "
-                       "tee.tdx.service_tds lists trusted ones, tee.tdx.allow_migratable lets any "
+                       "tdx: a service TD (%s) can move the TD to another host; "
+                       "tee.tdx.service_tds lists trusted ones, tee.tdx.allow_migratable lets all "
                        "pass, marked",
-                       bound ? seen.s : "none is bound yet");
+                       bound ? "it is MRSERVICETD" : "none is bound yet");
     return VD_OK;
 }
 
