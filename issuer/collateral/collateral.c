@@ -199,7 +199,7 @@ static void start(struct iss_collateral *c, struct coll_entry *e, const char *so
     int64_t now = vd_clock_s(&c->at.clock);
     e->asked_at = now;
     bool fresh = usable(c, e) && e->item->refetch_at > now;
-    if (!e->flying && !fresh && now >= e->pause_until)
+    if (!e->flying && !fresh && coll_rested(e, now))
         search(c, e, source, wait);
 }
 

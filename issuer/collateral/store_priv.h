@@ -3,7 +3,7 @@
 
 #include "issuer/collateral/collateral_priv.h"
 
-enum { COLL_BUCKETS = 1024, COLL_QUEUE = 16, COLL_THREADS = 4 };
+enum { COLL_BUCKETS = 1024, COLL_QUEUE = 16, COLL_THREADS = 4, COLL_PAUSE_MAX = 300 };
 
 /* One key. "Flying" while somebody searches; its finder or a thread lands it. */
 struct coll_entry {
@@ -41,6 +41,13 @@ struct iss_collateral {
     unsigned n_idle;
     pthread_t thread[COLL_THREADS];
 };
+
+/* May it be searched for again? A clock that was set back must not stop it for longer than any
+ * pause. */
+static inline bool coll_rested(const struct coll_entry *e, int64_t now)
+{
+    return now >= e->pause_until || e->pause_until - now > COLL_PAUSE_MAX;
+}
 
 /* ---- settings.c ---- */
 vd_rc coll_places_open(struct coll_places *at, const struct iss_collateral_cfg *cfg, vd_err *err);

@@ -50,7 +50,7 @@ static void queue_due(struct iss_collateral *c)
     for (size_t i = 0; i < COLL_BUCKETS && c->n_queue < COLL_QUEUE; i++)
         for (struct coll_entry *e = c->bucket[i]; e && c->n_queue < COLL_QUEUE; e = e->next) {
             bool due = e->item && e->kind->vendor && e->item->refetch_at <= now &&
-                       now >= e->pause_until && now - e->asked_at < WANTED_SECONDS;
+                       coll_rested(e, now) && now - e->asked_at < WANTED_SECONDS;
             if (!due || e->flying)
                 continue;
             e->flying = true;
