@@ -216,14 +216,26 @@ vd_rc iss_collateral_list(struct iss_collateral *c, vd_jw *w, vd_err *err)
 struct notes {
     vd_buf *out;
     int64_t now;
+    bool refusals_only;
 };
 
 static vd_rc put_notes(void *ctx, struct iss_collateral_shelf *shelf, vd_err *err)
 {
     const struct notes *n = ctx;
     (void)err;
-    coll_shelf_unused(shelf, n->now, n->out);
+    if (n->refusals_only)
+        vd_buf_add(n->out, vd_buf_span(&shelf->notes));
+    else
+        coll_shelf_unused(shelf, n->now, n->out);
     return VD_OK;
+}
+
+void iss_collateral_refusals(struct iss_collateral *c, vd_buf *ret)
+{
+    const struct coll_places *p = coll_places_of(c);
+    struct notes n = { .out = ret, .refusals_only = true };
+    if (p->files)
+        (void)coll_files_with(p->files, put_notes, &n, NULL).code;
 }
 
 void iss_collateral_notes(struct iss_collateral *c, vd_buf *ret)
@@ -333,27 +345,53 @@ static void put_lists(vd_jw *w, const struct iss_collateral_shelf *shelf, const 
         vd_jw_kstr(w, "reason", file_why);
 }
 
-vd_rc iss_collateral_import(struct iss_collateral *c, const char *name, vd_span bytes, vd_jw *w,
-                            vd_err *err)
+static vd_rc import_shelf(struct iss_collateral *c, const char *name,
+                          const struct iss_collateral_shelf *shelf, const char *file_why, vd_jw *w,
+                          vd_err *err)
 {
-    const struct coll_places *p = coll_places_of(c);
-    struct iss_collateral_file file = { .name = name, .bytes = bytes };
-    COLL_AUTO_SHELF shelf = { 0 };
-    VD_TRY(coll_shelf_fill(p, &file, 1, &shelf, err));
-    VD_AUTO(free) vd_err *why = calloc(shelf.n + 1, sizeof *why);
+    VD_AUTO(free) vd_err *why = calloc(shelf->n + 1, sizeof *why);
     if (!why)
         return vd_fail(err, VD_E_NOMEM, "import of collateral");
     size_t taken = 0;
-    for (size_t i = 0; i < shelf.n; i++)
-        taken += import_one(c, &shelf.thing[i], &why[i]).code == VD_E_OK;
+    for (size_t i = 0; i < shelf->n; i++)
+        taken += import_one(c, &shelf->thing[i], &why[i]).code == VD_E_OK;
     vd_jw_obj(w);
     vd_jw_kstr(w, "file", name);
-    put_lists(w, &shelf, why, file.why);
+    put_lists(w, shelf, why, file_why);
     vd_jw_end(w);
     if (taken > 0)
         return VD_OK;
-    if (shelf.n > 0)
+    if (shelf->n > 0)
         return vd_fail(err, VD_E_COLLATERAL, "%.80s: %.150s", name, why[0].msg);
     return vd_fail(err, VD_E_COLLATERAL, "%.80s: %.150s", name,
-                   file.why[0] ? file.why : "holds no collateral of a kind that is known here");
+                   file_why[0] ? file_why : "holds no collateral of a kind that is known here");
+}
+
+vd_rc iss_collateral_import(struct iss_collateral *c, const char *name, vd_span bytes, vd_jw *w,
+                            vd_err *err)
+{
+    struct iss_collateral_file file = { .name = name, .bytes = bytes };
+    COLL_AUTO_SHELF shelf = { 0 };
+    VD_TRY(coll_shelf_fill(coll_places_of(c), &file, 1, &shelf, err));
+    return import_shelf(c, name, &shelf, file.why, w, err);
+}
+
+struct importing {
+    struct iss_collateral *c;
+    const char *name;
+    vd_jw *w;
+};
+
+static vd_rc import_present(void *ctx, struct iss_collateral_shelf *shelf, vd_err *err)
+{
+    struct importing *i = ctx;
+    return import_shelf(i->c, i->name, shelf, "", i->w, err);
+}
+
+vd_rc iss_collateral_import_given(struct iss_collateral *c, const char *name, vd_jw *w, vd_err *err)
+{
+    const struct coll_places *p = coll_places_of(c);
+    struct importing i = { .c = c, .name = name, .w = w };
+    return p->files ? coll_files_with(p->files, import_present, &i, err)
+                    : vd_fail(err, VD_E_CONFIG, "no file or folder is given");
 }

@@ -3,6 +3,7 @@
 
 #include "issuer/collateral/collateral.h"
 #include "shared/base/clock.h"
+#include "shared/base/secret.h"
 #include "shared/codec/b64.h"
 #include "shared/crypto/hash.h"
 #include "shared/crypto/jose.h"
@@ -24,6 +25,17 @@ static bool alg_of(const struct vd_key *key, enum vd_sig *ret)
     default:
         return false;
     }
+}
+
+vd_rc iss_bundle_key(const char *file, struct vd_key **ret, vd_err *err)
+{
+    VD_AUTO_SECRET pem = { 0 };
+    vd_err why = { 0 };
+    if (vd_secret_read_file(file, 65536, true, &pem, &why).code != VD_E_OK)
+        return vd_fail(err, VD_E_CONFIG, "%s", why.msg);
+    if (vd_key_from_pem(vd_secret_span(&pem), ret, &why).code != VD_E_OK)
+        return vd_fail(err, VD_E_CONFIG, "%s: holds no private key in PEM: %s", file, why.msg);
+    return VD_OK;
 }
 
 /* ---- writing -----------------------------------------------------------------------------------

@@ -141,6 +141,10 @@ vd_rc iss_collateral_fetch(struct iss_collateral *c, const char *kind, vd_span k
  * "key","reason"}]} as one value to w. VD_E_COLLATERAL when nothing of it was taken. */
 vd_rc iss_collateral_import(struct iss_collateral *c, const char *name, vd_span bytes, vd_jw *w,
                             vd_err *err);
+/* The same with all that lies in the directory or file that the store was opened with; `name` is
+ * for the report. */
+vd_rc iss_collateral_import_given(struct iss_collateral *c, const char *name, vd_jw *w,
+                                  vd_err *err);
 /* Array of what is held in cache, bundle and directory, soonest expiry first: what it is, until
  * when, and what stops working then. */
 vd_rc iss_collateral_list(struct iss_collateral *c, vd_jw *w, vd_err *err);
@@ -150,6 +154,8 @@ vd_rc iss_collateral_export(struct iss_collateral *c, const struct vd_key *key, 
                             vd_err *err);
 /* Lines "file: reason" on what lies in bundle and directory and is not used. */
 void iss_collateral_notes(struct iss_collateral *c, vd_buf *ret);
+/* Only those of files that hold nothing good, whoever looked for what. */
+void iss_collateral_refusals(struct iss_collateral *c, vd_buf *ret);
 
 /* ---- for families ------------------------------------------------------------------------------
  */
