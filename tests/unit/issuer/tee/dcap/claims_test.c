@@ -64,7 +64,7 @@ static void an_sgx_platform_of_one_socket(void **state)
            "1", "/fmspc", "\"00a067110000\"", "/pck_ca", "\"processor\"", "/tcb_date_module", NULL,
            "/tcb_parts/platform/held_back_by", "\"SGX TCB component 7: 0 < 12\"",
            "/tcb_parts/quoting_enclave/status", "\"UpToDate\"", "/tcb_parts/tdx_module", NULL,
-           "/collateral/pck_crl/next_update", "\"2025-07-19T10:01:18Z\"");
+           "/collateral/pck_crl/next_update", "\"2025-07-19T10:23:18Z\"");
 }
 
 static void a_td_that_should_be_launched_again(void **state)
