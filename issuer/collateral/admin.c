@@ -111,6 +111,11 @@ static void from_memory(void *ctx, const struct coll_kind *k, vd_span key,
                         const struct iss_collateral_item *item)
 {
     struct all_held *a = ctx;
+    for (size_t i = 0; i < a->n; i++) /* what came from a file is listed as such */
+        if (a->item[i].kind == k && a->item[i].rank.issued == item->rank.issued &&
+            a->item[i].rank.level == item->rank.level &&
+            vd_span_eq(vd_buf_span(&a->item[i].key), key))
+            return;
     struct held *h = add(a, k, key, "memory", &item->rank);
     if (h)
         put_bytes(a, h, vd_buf_span(&item->bytes));
@@ -322,6 +327,7 @@ static void put_thing(vd_jw *w, const struct coll_thing *t, const vd_err *why)
     vd_jw_obj(w);
     vd_jw_kstr(w, "kind", t->kind->kind->name);
     vd_jw_kspan(w, "key", vd_buf_span(&t->key));
+    vd_jw_kstr(w, "file", t->from);
     if (why->code != VD_E_OK)
         vd_jw_kstr(w, "reason", why->msg);
     else

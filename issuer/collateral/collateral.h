@@ -137,8 +137,9 @@ vd_rc iss_collateral_get(struct iss_collateral *c, const char *kind, vd_span key
 /* Fetches now, although a copy is at hand. VD_E_COLLATERAL, VD_E_TIMEOUT. */
 vd_rc iss_collateral_fetch(struct iss_collateral *c, const char *kind, vd_span key, vd_err *err);
 /* Takes whatever the bytes of one file hold (told by content), after the full check, and nothing
- * older than what is held. Writes {"file","taken":[{"kind","key","expires"}],"refused":[{"kind",
- * "key","reason"}]} as one value to w. VD_E_COLLATERAL when nothing of it was taken. */
+ * older than what is held. Writes {"file","taken":[{"kind","key","file","expires"}],"refused":
+ * [{"kind","key","file","reason"}]} as one value to w. VD_E_COLLATERAL when nothing of it was
+ * taken. */
 vd_rc iss_collateral_import(struct iss_collateral *c, const char *name, vd_span bytes, vd_jw *w,
                             vd_err *err);
 /* The same with all that lies in the directory or file that the store was opened with; `name` is

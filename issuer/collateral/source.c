@@ -290,8 +290,8 @@ static vd_rc call_vendor(const struct coll_places *p, const struct coll_kind *k,
     vd_err cause = { 0 };
     vd_rc_ rc = vd_client_call(p->client, &call, &answer, &cause);
     if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code == VD_E_TIMEOUT ? VD_E_TIMEOUT : VD_E_COLLATERAL, "%.120s: %s",
-                       url, cause.msg);
+        return vd_fail(err, rc.code == VD_E_TIMEOUT ? VD_E_TIMEOUT : VD_E_COLLATERAL, "%s",
+                       cause.msg); /* it names the address */
     if (answer.status != 200) {
         *ret_pause = pause_after(answer.status);
         return vd_fail(err, VD_E_COLLATERAL, "%.120s: the vendor answers %d", url, answer.status);
