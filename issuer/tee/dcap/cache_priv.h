@@ -7,20 +7,26 @@
 
 #include "issuer/tee/dcap/chain.h"
 
-enum { DCAP_HASH = 32 };
+enum { DCAP_HASH = 32, DCAP_NAME = 255 };
 
 /* A PCK CA and its root, both good but for their dates. */
 struct dcap_issuer {
     unsigned refs; /* atomic */
     enum dcap_ca ca;
     const struct dcap_root *root;
-    struct vd_cert *cert;        /* of the CA */
+    struct vd_key *key;         /* of the CA */
+    uint8_t subject[DCAP_NAME]; /* of the CA */
+    size_t subject_n;
     uint8_t hash[DCAP_HASH];     /* of both certificates */
     uint8_t serial[DCAP_SERIAL]; /* of the CA */
     int64_t from;                /* validity of both */
     int64_t until;
     int64_t earliest; /* the older notBefore */
 };
+static inline vd_span dcap_issuer_subject(const struct dcap_issuer *i)
+{
+    return vd_span_of(i->subject, i->subject_n);
+}
 void dcap_issuer_unref(struct dcap_issuer *i);
 VD_DEFINE_CLEANUP(struct dcap_issuer, dcap_issuer_unref)
 
@@ -41,6 +47,8 @@ struct dcap_cache {
     pthread_mutex_t lock;
     struct dcap_slots kept[DCAP_KEPT_MAX];
 };
+/* What an issuer is filed under. */
+vd_rc dcap_issuer_hash(vd_span ca_der, vd_span root_der, uint8_t ret[DCAP_HASH], vd_err *err);
 /* A new reference, or NULL. */
 void *dcap_kept_find(struct dcap_cache *c, enum dcap_kept kind, const uint8_t hash[DCAP_HASH]);
 /* Keeps a reference of its own; the oldest of four gives way. */

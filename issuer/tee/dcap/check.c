@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-#include "issuer/tee/dcap/cert_priv.h"
 #include "issuer/tee/dcap/check_priv.h"
+#include "issuer/tee/dcap/pki_priv.h"
 #include "issuer/tee/dcap/signed.h"
+#include "shared/crypto/hash.h"
 
 enum { CHAIN = 2 };
 
@@ -23,29 +24,38 @@ void dcap_crl_done(struct dcap_crl *c)
 
 /* Two certificates, one with a root's key; the other is the signer. */
 struct pair {
-    struct vd_cert *signer;
-    struct vd_cert *top;
+    struct dcap_pem pem;
+    struct dcap_x509 signer;
+    struct dcap_x509 top;
     const struct dcap_root *root;
 };
 
-static vd_rc read_pair(const struct dcap_roots *roots, vd_span pem, struct vd_certs **ret_certs,
-                       struct pair *ret, vd_err *err)
+static void pair_done(struct pair *p)
+{
+    dcap_pem_done(&p->pem);
+}
+#define AUTO_PAIR __attribute__((cleanup(pair_done))) struct pair
+
+static vd_rc read_pair(const struct dcap_roots *roots, vd_span text, struct pair *p, vd_err *err)
 {
     vd_err cause = { 0 };
-    vd_rc_ rc = vd_certs_parse_pem(pem, CHAIN, ret_certs, &cause);
-    if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code == VD_E_NOMEM ? rc.code : VD_E_COLLATERAL_SYNTAX,
-                       "collateral: issuer chain: %s", cause.msg);
-    struct vd_certs *certs = *ret_certs;
-    size_t at = dcap_certs_root(certs, roots, &ret->root);
-    if (at == certs->n)
+    if (dcap_pem_read(text, &p->pem, &cause).code != VD_E_OK)
+        return vd_fail(err, VD_E_COLLATERAL_SYNTAX, "collateral: issuer chain: %s", cause.msg);
+    if (p->pem.n != CHAIN)
         return vd_fail(err, VD_E_COLLATERAL_CHAIN,
-                       "collateral: issuer chain: no certificate has the key of Intel's root");
-    if (certs->n != CHAIN)
+                       "collateral: issuer chain: %zu certificates instead of %d", p->pem.n, CHAIN);
+    for (size_t i = 0; i < CHAIN; i++) {
+        struct dcap_x509 x;
+        if (dcap_x509_parse(p->pem.cert[i], &x, &cause).code != VD_E_OK)
+            return vd_fail(err, VD_E_COLLATERAL_SYNTAX, "collateral: issuer chain: %s", cause.msg);
+        const struct dcap_root *root = dcap_roots_find_spki(roots, x.spki);
+        *(root && !p->root ? &p->top : &p->signer) = x;
+        p->root = root ? root : p->root;
+    }
+    if (!p->root || !p->signer.der.p)
         return vd_fail(err, VD_E_COLLATERAL_CHAIN,
-                       "collateral: issuer chain: %zu certificates instead of %d", certs->n, CHAIN);
-    ret->top = certs->item[at];
-    ret->signer = certs->item[1 - at];
+                       "collateral: issuer chain: not a signer and a root that is pinned or "
+                       "configured");
     return VD_OK;
 }
 
@@ -53,13 +63,11 @@ static vd_rc check_pair(const struct pair *p, enum dcap_role role, enum dcap_ca 
                         vd_err *err)
 {
     vd_err cause = { 0 };
-    vd_rc_ rc = dcap_cert_check(p->top, DCAP_ROLE_ROOT, NULL, &cause);
+    vd_rc_ rc = dcap_top_check(&p->top, p->root, &cause);
     if (rc.code == VD_E_OK)
-        rc = vd_cert_signed_es256(p->top, p->top, &cause);
+        rc = dcap_x509_role(&p->signer, role, ret_ca, &cause);
     if (rc.code == VD_E_OK)
-        rc = dcap_cert_check(p->signer, role, ret_ca, &cause);
-    if (rc.code == VD_E_OK)
-        rc = vd_cert_signed_es256(p->signer, p->top, &cause);
+        rc = dcap_x509_signed(&p->signer, p->top.subject, p->root->key, &cause);
     if (rc.code != VD_E_OK)
         return vd_fail(err, VD_E_COLLATERAL_CHAIN, "collateral: issuer chain: %s", cause.msg);
     return VD_OK;
@@ -67,40 +75,50 @@ static vd_rc check_pair(const struct pair *p, enum dcap_role role, enum dcap_ca 
 
 static struct dcap_window window_of(const struct pair *p)
 {
-    int64_t b1 = vd_cert_not_before(p->signer);
-    int64_t b2 = vd_cert_not_before(p->top);
-    int64_t e1 = vd_cert_not_after(p->signer);
-    int64_t e2 = vd_cert_not_after(p->top);
-    return (struct dcap_window){ .begin = b1 > b2 ? b1 : b2, .end = e1 < e2 ? e1 : e2 };
+    const struct dcap_x509 *a = &p->signer;
+    const struct dcap_x509 *b = &p->top;
+    return (struct dcap_window){ .begin = a->from > b->from ? a->from : b->from,
+                                 .end = a->until < b->until ? a->until : b->until };
 }
 
 vd_rc dcap_signer_check(const struct dcap_roots *roots, vd_span chain_pem, struct dcap_signer *ret,
                         vd_err *err)
 {
-    VD_AUTO(vd_certs_free) struct vd_certs *certs = NULL;
-    struct pair p = { 0 };
-    VD_TRY(read_pair(roots, chain_pem, &certs, &p, err));
+    AUTO_PAIR p = { 0 };
+    VD_TRY(read_pair(roots, chain_pem, &p, err));
     VD_TRY(check_pair(&p, DCAP_ROLE_TCB_SIGNING, NULL, err));
     struct dcap_signer s = { .root = p.root, .window = window_of(&p) };
-    if (dcap_cert_serial(p.signer, s.serial, NULL).code != VD_E_OK)
-        return vd_fail(err, VD_E_COLLATERAL_CHAIN, "collateral: issuer chain: serial number");
-    int64_t b1 = vd_cert_not_before(p.signer);
-    int64_t b2 = vd_cert_not_before(p.top);
-    s.earliest = b1 < b2 ? b1 : b2;
-    s.key = vd_cert_key(p.signer);
+    s.earliest = p.signer.from < p.top.from ? p.signer.from : p.top.from;
+    memcpy(s.serial, p.signer.serial, DCAP_SERIAL);
+    vd_err cause = { 0 };
+    if (dcap_x509_key(&p.signer, &s.key, &cause).code != VD_E_OK)
+        return vd_fail(err, VD_E_COLLATERAL_CHAIN, "collateral: issuer chain: %s", cause.msg);
     *ret = s;
     return VD_OK;
 }
 
-/* Splits, checks the chain, verifies the signature. */
-static vd_rc open_document(const struct dcap_roots *roots, vd_span body, const char *member,
-                           vd_span chain_pem, vd_span *ret_inner, struct dcap_signer *signer,
-                           vd_err *err)
+static vd_rc open_document(vd_span body, const char *member, const struct dcap_signer *signer,
+                           vd_span *ret_inner, vd_err *err)
 {
     uint8_t signature[64];
     VD_TRY(dcap_signed_split(body, member, ret_inner, signature, err));
-    VD_TRY(dcap_signer_check(roots, chain_pem, signer, err));
     return dcap_signed_verify(*ret_inner, signature, signer->key, err);
+}
+
+vd_rc dcap_tcb_info_by(const struct dcap_signer *signer, vd_span body, struct dcap_tcb_info **ret,
+                       vd_err *err)
+{
+    vd_span inner = VD_SPAN_NONE;
+    VD_TRY(open_document(body, "tcbInfo", signer, &inner, err));
+    return dcap_tcb_info_parse(inner, ret, err);
+}
+
+vd_rc dcap_identity_by(const struct dcap_signer *signer, vd_span body, struct dcap_identity **ret,
+                       vd_err *err)
+{
+    vd_span inner = VD_SPAN_NONE;
+    VD_TRY(open_document(body, "enclaveIdentity", signer, &inner, err));
+    return dcap_identity_parse(inner, ret, err);
 }
 
 static void hand_over(struct dcap_signer *from, struct dcap_signer *to)
@@ -115,9 +133,8 @@ vd_rc dcap_tcb_info_check(const struct dcap_roots *roots, vd_span body, vd_span 
                           struct dcap_tcb_info **ret, struct dcap_signer *ret_signer, vd_err *err)
 {
     DCAP_AUTO_SIGNER signer = { 0 };
-    vd_span inner = VD_SPAN_NONE;
-    VD_TRY(open_document(roots, body, "tcbInfo", chain_pem, &inner, &signer, err));
-    VD_TRY(dcap_tcb_info_parse(inner, ret, err));
+    VD_TRY(dcap_signer_check(roots, chain_pem, &signer, err));
+    VD_TRY(dcap_tcb_info_by(&signer, body, ret, err));
     hand_over(&signer, ret_signer);
     return VD_OK;
 }
@@ -126,9 +143,8 @@ vd_rc dcap_identity_check(const struct dcap_roots *roots, vd_span body, vd_span 
                           struct dcap_identity **ret, struct dcap_signer *ret_signer, vd_err *err)
 {
     DCAP_AUTO_SIGNER signer = { 0 };
-    vd_span inner = VD_SPAN_NONE;
-    VD_TRY(open_document(roots, body, "enclaveIdentity", chain_pem, &inner, &signer, err));
-    VD_TRY(dcap_identity_parse(inner, ret, err));
+    VD_TRY(dcap_signer_check(roots, chain_pem, &signer, err));
+    VD_TRY(dcap_identity_by(&signer, body, ret, err));
     hand_over(&signer, ret_signer);
     return VD_OK;
 }
@@ -148,87 +164,87 @@ bool dcap_crl_lists(const struct dcap_crl *c, const uint8_t serial[DCAP_SERIAL])
     return c->n > 0 && bsearch(serial, c->serial, c->n, DCAP_SERIAL, cmp_serial) != NULL;
 }
 
-static vd_rc open_crl(vd_span der, struct vd_crl **ret, vd_err *err)
+/* Reads it, and checks name and signature. VD_E_COLLATERAL_SYNTAX, VD_E_COLLATERAL_SIG. */
+static vd_rc open_crl(vd_span der, vd_span subject, const struct vd_key *key,
+                      struct dcap_x509_crl *ret, vd_err *err)
 {
     vd_err cause = { 0 };
-    vd_rc_ rc = vd_crl_parse(der, ret, &cause);
-    if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code == VD_E_NOMEM ? rc.code : VD_E_COLLATERAL_SYNTAX,
-                       "collateral: %s", cause.msg);
+    if (dcap_x509_crl_parse(der, ret, &cause).code != VD_E_OK)
+        return vd_fail(err, VD_E_COLLATERAL_SYNTAX, "collateral: %s", cause.msg);
+    if (!vd_span_eq(ret->issuer, subject))
+        return vd_fail(err, VD_E_COLLATERAL_SIG, "collateral: CRL: made by another issuer");
+    if (vd_verify_ecdsa_der(key, VD_SHA256, ret->tbs, ret->signature, NULL).code != VD_E_OK)
+        return vd_fail(err, VD_E_COLLATERAL_SIG, "collateral: CRL: its signature does not verify");
+    if (!ret->has_number || !ret->has_authority_key)
+        return vd_fail(err, VD_E_COLLATERAL_SYNTAX,
+                       "collateral: CRL without its number or authority key identifier");
     return VD_OK;
 }
 
-/* What is kept of a CRL whose signature was good. */
-static vd_rc reduce_crl(const struct vd_crl *crl, size_t max, struct dcap_crl *ret, vd_err *err)
+/* What is kept of a CRL. */
+static vd_rc reduce_crl(const struct dcap_x509_crl *crl, struct dcap_crl *ret, vd_err *err)
 {
-    struct vd_crl_facts f = { 0 };
-    VD_AUTO_BUF serials = vd_buf_of(max);
-    vd_err cause = { 0 };
-    vd_rc_ rc = vd_crl_facts(crl, &f, &cause);
-    if (rc.code == VD_E_OK)
-        rc = vd_crl_serials(crl, DCAP_SERIAL, &serials, &cause);
-    if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code == VD_E_NOMEM ? rc.code : VD_E_COLLATERAL_SYNTAX,
-                       "collateral: %s", cause.msg);
-    if (!f.has_number || !f.has_authority_key)
-        return vd_fail(err, VD_E_COLLATERAL_SYNTAX,
-                       "collateral: CRL without its number or authority key identifier");
-    struct dcap_crl c = { .window = { f.this_update, f.next_update },
-                          .number = f.number,
-                          .n = serials.n / DCAP_SERIAL };
+    struct dcap_crl c = { .window = { crl->from, crl->until },
+                          .number = crl->number,
+                          .n = crl->n_revoked };
     c.serial = calloc(c.n ? c.n : 1, DCAP_SERIAL);
     if (!c.serial)
         return vd_fail(err, VD_E_NOMEM, "collateral: CRL");
-    if (serials.n > 0)
-        memcpy(c.serial, serials.p, serials.n);
+    dcap_x509_crl_serials(crl, c.serial);
+    qsort(c.serial, c.n, DCAP_SERIAL, cmp_serial);
     *ret = c;
-    return VD_OK;
-}
-
-static vd_rc crl_signed_by(const struct vd_crl *crl, const struct vd_cert *issuer, vd_err *err)
-{
-    vd_err cause = { 0 };
-    if (vd_crl_signed_es256(crl, issuer, &cause).code != VD_E_OK)
-        return vd_fail(err, VD_E_COLLATERAL_SIG, "collateral: %s", cause.msg);
     return VD_OK;
 }
 
 vd_rc dcap_root_crl_check(const struct dcap_roots *roots, vd_span der, struct dcap_crl *ret,
                           const struct dcap_root **ret_root, vd_err *err)
 {
-    VD_AUTO(vd_crl_unref) struct vd_crl *crl = NULL;
-    VD_TRY(open_crl(der, &crl, err));
     vd_err first = { 0 };
     for (size_t i = 0; i < roots->n; i++) {
-        if (crl_signed_by(crl, roots->item[i].cert, &first).code != VD_E_OK)
+        struct dcap_x509 x;
+        struct dcap_x509_crl crl;
+        const struct dcap_root *root = &roots->item[i];
+        VD_TRY(dcap_x509_parse(vd_cert_der(root->cert), &x, err));
+        vd_rc_ rc = open_crl(der, x.subject, root->key, &crl, &first);
+        if (rc.code == VD_E_COLLATERAL_SIG)
             continue;
-        VD_TRY(reduce_crl(crl, der.n + 64, ret, err));
-        *ret_root = &roots->item[i];
+        if (rc.code != VD_E_OK)
+            return vd_fail(err, rc.code, "root CA CRL: %s", first.msg);
+        VD_TRY(reduce_crl(&crl, ret, err));
+        *ret_root = root;
         return VD_OK;
     }
     return vd_fail(err, VD_E_COLLATERAL_SIG, "root CA CRL: %s", first.msg);
 }
 
-vd_rc dcap_crl_check_under(const struct vd_cert *issuer, vd_span der, struct dcap_crl *ret,
-                           vd_err *err)
+vd_rc dcap_crl_by(vd_span subject, const struct vd_key *key, vd_span der, struct dcap_crl *ret,
+                  vd_err *err)
 {
-    VD_AUTO(vd_crl_unref) struct vd_crl *crl = NULL;
-    VD_TRY(open_crl(der, &crl, err));
-    VD_TRY(crl_signed_by(crl, issuer, err));
-    return reduce_crl(crl, der.n + 64, ret, err);
+    struct dcap_x509_crl crl;
+    VD_TRY(open_crl(der, subject, key, &crl, err));
+    return reduce_crl(&crl, ret, err);
 }
 
 vd_rc dcap_ca_chain_check(const struct dcap_roots *roots, vd_span chain_pem,
-                          struct dcap_ca_chain *ret, vd_err *err)
+                          const struct dcap_issuer *known, struct dcap_ca_chain *ret, vd_err *err)
 {
-    VD_AUTO(vd_certs_free) struct vd_certs *certs = NULL;
-    struct pair p = { 0 };
+    AUTO_PAIR p = { 0 };
     struct dcap_ca_chain c = { 0 };
-    VD_TRY(read_pair(roots, chain_pem, &certs, &p, err));
-    VD_TRY(check_pair(&p, DCAP_ROLE_CA, &c.ca, err));
+    VD_TRY(read_pair(roots, chain_pem, &p, err));
+    uint8_t hash[DCAP_HASH];
+    VD_TRY(dcap_issuer_hash(p.signer.der, p.top.der, hash, err));
+    c.ca = known ? known->ca : DCAP_CA_PROCESSOR;
+    if (!known || !vd_span_eq(vd_span_of(hash, DCAP_HASH), vd_span_of(known->hash, DCAP_HASH)))
+        VD_TRY(check_pair(&p, DCAP_ROLE_CA, &c.ca, err));
     c.root = p.root;
     c.window = window_of(&p);
-    c.cert = vd_cert_ref(p.signer);
+    if (p.signer.subject.n > DCAP_NAME)
+        return vd_fail(err, VD_E_COLLATERAL_CHAIN, "collateral: issuer chain: a name is too long");
+    memcpy(c.subject, p.signer.subject.p, p.signer.subject.n);
+    c.subject_n = p.signer.subject.n;
+    vd_err cause = { 0 };
+    if (dcap_x509_key(&p.signer, &c.key, &cause).code != VD_E_OK)
+        return vd_fail(err, VD_E_COLLATERAL_CHAIN, "collateral: issuer chain: %s", cause.msg);
     *ret = c;
     return VD_OK;
 }
@@ -238,9 +254,9 @@ vd_rc dcap_pck_crl_check(const struct dcap_roots *roots, vd_span der, vd_span ch
                          vd_err *err)
 {
     struct dcap_ca_chain chain = { 0 };
-    VD_TRY(dcap_ca_chain_check(roots, chain_pem, &chain, err));
-    VD_AUTO(vd_cert_unref) struct vd_cert *issuer = chain.cert;
-    VD_TRY(dcap_crl_check_under(issuer, der, ret, err));
+    VD_TRY(dcap_ca_chain_check(roots, chain_pem, NULL, &chain, err));
+    VD_AUTO(vd_key_unref) struct vd_key *key = chain.key;
+    VD_TRY(dcap_crl_by(vd_span_of(chain.subject, chain.subject_n), key, der, ret, err));
     if (ret_ca)
         *ret_ca = chain.ca;
     if (ret_window)

@@ -2,8 +2,11 @@
  * file nor a changed build can replace it silently. Origin: keys/SOURCE.md. */
 #include "issuer/tee/dcap/roots.h"
 
+#include <string.h>
+
 #include "issuer/tee/dcap/cert_priv.h"
 #include "shared/base/slurp.h"
+#include "shared/crypto/hash.h"
 
 extern const uint8_t dcap_keys_root[];
 extern const size_t dcap_keys_root_n;
@@ -27,10 +30,13 @@ static vd_rc add(struct dcap_roots *roots, struct vd_cert *cert, bool simulated,
     r->key = vd_cert_key(cert);
     VD_TRY(dcap_cert_check(cert, DCAP_ROLE_ROOT, NULL, err));
     VD_TRY(vd_cert_signed_es256(cert, cert, err));
-    VD_AUTO_BUF spki = vd_buf_of(256);
+    VD_AUTO_BUF spki = vd_buf_of(DCAP_SPKI);
     VD_TRY(vd_key_to_spki(r->key, &spki, err));
+    if (spki.n != DCAP_SPKI)
+        return vd_fail(err, VD_E_INTERNAL, "dcap: a root's key");
+    memcpy(r->spki, spki.p, DCAP_SPKI);
     /* the point ends the structure */
-    vd_span point = vd_span_part(vd_buf_span(&spki), spki.n - POINT, POINT);
+    vd_span point = vd_span_of(r->spki + DCAP_SPKI - POINT, POINT);
     if (!simulated && !vd_span_eq(point, vd_span_of(pinned, sizeof pinned)))
         return vd_fail(err, VD_E_INTERNAL,
                        "dcap: the built-in root certificate has not Intel's pinned key; rebuild "
@@ -89,6 +95,14 @@ const struct dcap_root *dcap_roots_find(const struct dcap_roots *r, const struct
     VD_AUTO(vd_key_unref) struct vd_key *key = vd_cert_key(cert);
     for (size_t i = 0; key && i < r->n; i++)
         if (vd_key_same(key, r->item[i].key))
+            return &r->item[i];
+    return NULL;
+}
+
+const struct dcap_root *dcap_roots_find_spki(const struct dcap_roots *r, vd_span spki)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (vd_span_eq(spki, vd_span_of(r->item[i].spki, DCAP_SPKI)))
             return &r->item[i];
     return NULL;
 }

@@ -101,7 +101,8 @@ static vd_rc verify_crls(struct dcap_cache *c, const struct dcap_trust *t, const
     if (root != t->root)
         return vd_fail(err, VD_E_COLLATERAL_SIG, "root CA CRL: of another root than the quote's");
     vd_err cause = { 0 };
-    vd_rc_ rc = dcap_crl_check_under(t->issuer->cert, in->bytes[DCAP_PCK_CRL], &s->pck_crl, &cause);
+    vd_rc_ rc = dcap_crl_by(dcap_issuer_subject(t->issuer), t->issuer->key, in->bytes[DCAP_PCK_CRL],
+                            &s->pck_crl, &cause);
     if (rc.code != VD_E_OK)
         return vd_fail(err, rc.code, "PCK CRL (%s CA of the quote): %s", dcap_ca_name(t->ca),
                        cause.msg);
@@ -111,11 +112,10 @@ static vd_rc verify_crls(struct dcap_cache *c, const struct dcap_trust *t, const
         (struct dcap_window){ .begin = t->issuer->from, .end = t->issuer->until };
     if (in->bytes[DCAP_PCK_CRL_CHAIN].n > 0) {
         struct dcap_ca_chain chain = { 0 };
-        VD_TRY(dcap_ca_chain_check(c->roots, in->bytes[DCAP_PCK_CRL_CHAIN], &chain, err));
-        VD_AUTO(vd_cert_unref) struct vd_cert *ca = chain.cert;
-        VD_AUTO(vd_key_unref) struct vd_key *theirs = vd_cert_key(ca);
-        VD_AUTO(vd_key_unref) struct vd_key *ours = vd_cert_key(t->issuer->cert);
-        if (chain.root != t->root || chain.ca != t->ca || !vd_key_same(theirs, ours))
+        VD_TRY(
+            dcap_ca_chain_check(c->roots, in->bytes[DCAP_PCK_CRL_CHAIN], t->issuer, &chain, err));
+        VD_AUTO(vd_key_unref) struct vd_key *theirs = chain.key;
+        if (chain.root != t->root || chain.ca != t->ca || !vd_key_same(theirs, t->issuer->key))
             return vd_fail(err, VD_E_COLLATERAL_CHAIN,
                            "issuer chain of the PCK CRL: not of the quote's own %s CA",
                            dcap_ca_name(t->ca));
@@ -126,18 +126,32 @@ static vd_rc verify_crls(struct dcap_cache *c, const struct dcap_trust *t, const
     return VD_OK;
 }
 
+static vd_rc chain_of(struct dcap_cache *c, const struct items *in, enum dcap_item item,
+                      struct dcap_signer *ret, vd_err *err)
+{
+    vd_err cause = { 0 };
+    vd_rc_ rc = dcap_signer_check(c->roots, in->bytes[item], ret, &cause);
+    return rc.code == VD_E_OK ? VD_OK : vd_fail(err, rc.code, "%s: %s", names[item], cause.msg);
+}
+
 static vd_rc verify_documents(struct dcap_cache *c, const struct dcap_trust *t,
                               const struct items *in, struct dcap_set *s, vd_err *err)
 {
     DCAP_AUTO_SIGNER info = { 0 };
     DCAP_AUTO_SIGNER identity = { 0 };
+    VD_TRY(chain_of(c, in, DCAP_TCB_INFO_CHAIN, &info, err));
+    /* as a rule both documents come with the same chain */
+    if (vd_span_eq(in->bytes[DCAP_TCB_INFO_CHAIN], in->bytes[DCAP_IDENTITY_CHAIN])) {
+        identity = info;
+        identity.key = vd_key_ref(info.key);
+    } else {
+        VD_TRY(chain_of(c, in, DCAP_IDENTITY_CHAIN, &identity, err));
+    }
     vd_err cause = { 0 };
-    vd_rc_ rc = dcap_tcb_info_check(c->roots, in->bytes[DCAP_TCB_INFO],
-                                    in->bytes[DCAP_TCB_INFO_CHAIN], &s->info, &info, &cause);
+    vd_rc_ rc = dcap_tcb_info_by(&info, in->bytes[DCAP_TCB_INFO], &s->info, &cause);
     if (rc.code != VD_E_OK)
         return vd_fail(err, rc.code, "TCB info: %s", cause.msg);
-    rc = dcap_identity_check(c->roots, in->bytes[DCAP_IDENTITY], in->bytes[DCAP_IDENTITY_CHAIN],
-                             &s->identity, &identity, &cause);
+    rc = dcap_identity_by(&identity, in->bytes[DCAP_IDENTITY], &s->identity, &cause);
     if (rc.code != VD_E_OK)
         return vd_fail(err, rc.code, "identity of the quoting enclave: %s", cause.msg);
     VD_TRY(check_signer(s, &info, t, DCAP_TCB_INFO_CHAIN, err));
