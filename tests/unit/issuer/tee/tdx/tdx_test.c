@@ -231,7 +231,7 @@ static void evidence_that_is_no_quote_and_log_is_refused(void **state)
         { "name in capitals", "{\"Quote\":\"BAACAA==\"}", VD_E_BAD_EVIDENCE },
         { "log a number", "{\"quote\":\"BAACAA==\",\"cc_eventlog\":1}", VD_E_BAD_EVIDENCE },
         { "log an object", "{\"quote\":\"BAACAA==\",\"cc_eventlog\":{}}", VD_E_BAD_EVIDENCE },
-        { "quote of version 9", "{\"quote\":\"CQACAIEAAAAAAAAA\"}", VD_E_EVIDENCE_VERSION },
+        { "quote of 12 bytes", "{\"quote\":\"CQACAIEAAAAAAAAA\"}", VD_E_BAD_EVIDENCE },
     };
     AUTO_INTEL w = { 0 };
     assert_int_equal(intel_open(&w, AT, NULL), VD_E_OK);
