@@ -203,16 +203,12 @@ static vd_rc read_item(vd_jv v, iss_bundle_take take, void *ctx, vd_err *err)
     return take(ctx, &item, err);
 }
 
-vd_rc iss_bundle_read(vd_span bytes, const struct vd_key *signer, iss_bundle_take take, void *ctx,
-                      vd_err *err)
+vd_rc iss_bundle_read_payload(vd_span payload, iss_bundle_take take, void *ctx, vd_err *err)
 {
-    VD_AUTO(vd_jws_free) struct vd_jws *j = NULL;
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     const struct vd_json_limits limits = { ISS_BUNDLE_BYTES_MAX, 8, NODES };
     uint64_t version = 0;
-    VD_TRY(vd_jws_parse(without_line_end(bytes), ISS_BUNDLE_BYTES_MAX, &j, err));
-    VD_TRY(check_signature(j, signer, err));
-    VD_TRY(vd_json_parse(vd_buf_span(&j->payload), &limits, &doc, err));
+    VD_TRY(vd_json_parse(payload, &limits, &doc, err));
     vd_jv root = vd_json_root(doc);
     vd_jv items = vd_jv_get(root, "items");
     if (vd_jv_u64(vd_jv_get(root, "v"), UINT32_MAX, &version, NULL).code != VD_E_OK ||
@@ -222,4 +218,13 @@ vd_rc iss_bundle_read(vd_span bytes, const struct vd_key *signer, iss_bundle_tak
     while (vd_jv_next(&it))
         VD_TRY(read_item(it.value, take, ctx, err));
     return VD_OK;
+}
+
+vd_rc iss_bundle_read(vd_span bytes, const struct vd_key *signer, iss_bundle_take take, void *ctx,
+                      vd_err *err)
+{
+    VD_AUTO(vd_jws_free) struct vd_jws *j = NULL;
+    VD_TRY(vd_jws_parse(without_line_end(bytes), ISS_BUNDLE_BYTES_MAX, &j, err));
+    VD_TRY(check_signature(j, signer, err));
+    return iss_bundle_read_payload(vd_buf_span(&j->payload), take, ctx, err);
 }

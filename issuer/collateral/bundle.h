@@ -30,6 +30,8 @@ bool iss_bundle_is(vd_span bytes);
 typedef vd_rc (*iss_bundle_take)(void *ctx, const struct iss_bundle_item *item, vd_err *err);
 vd_rc iss_bundle_read(vd_span bytes, const struct vd_key *signer, iss_bundle_take take, void *ctx,
                       vd_err *err);
+/* The payload alone, whose signature was checked. */
+vd_rc iss_bundle_read_payload(vd_span payload, iss_bundle_take take, void *ctx, vd_err *err);
 
 /* The private key that signs bundles, of an owner-only PEM file. VD_E_CONFIG. */
 vd_rc iss_bundle_key(const char *file, struct vd_key **ret, vd_err *err);

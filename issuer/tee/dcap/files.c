@@ -113,6 +113,18 @@ static bool is_der(vd_span s)
     return s.n > 4 && s.p[0] == 0x30 && (s.p[1] & 0x80);
 }
 
+/* Without zeros behind the end that its length names: C programs write one. */
+static vd_span der_alone(vd_span s)
+{
+    vd_rd r = vd_rd_of(vd_span_part(s, 1, s.n));
+    unsigned width = vd_rd_u8(&r) & 0x7f;
+    if (width == 0 || width > 4)
+        return s;
+    size_t n = (size_t)vd_rd_be(&r, width) + 2 + width;
+    bool zeros = !r.bad && n < s.n && vd_span_zero(vd_span_part(s, n, s.n));
+    return zeros ? vd_span_part(s, 0, n) : s;
+}
+
 static void take_hex(struct taking *t, vd_span text)
 {
     VD_AUTO_BUF der = vd_buf_of(ISS_COLLATERAL_BYTES_MAX);
@@ -252,7 +264,7 @@ static void take_part(struct taking *t, vd_span part, unsigned level)
     if (level > LEVELS || text.n == 0)
         return;
     if (is_der(part))
-        take_der(t, part);
+        take_der(t, der_alone(part));
     else if (text.p[0] == '{' || text.p[0] == '[')
         take_json(t, text, level);
     else if (vd_span_starts(text, VD_LIT("-----BEGIN")))

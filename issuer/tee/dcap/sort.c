@@ -6,29 +6,26 @@
 
 #include <stdio.h>
 
-#include "issuer/tee/dcap/cert_priv.h"
 #include "issuer/tee/dcap/signed.h"
 #include "shared/codec/b64.h"
+#include "shared/crypto/x509_facts.h"
 
 enum { KEY_BYTES = 256, CLAIM_BYTES = 64 };
 
 /* ---- chains of the certificates that lie about -------------------------------------------------
  */
 
-struct chain {
-    vd_buf pem;
-    bool ca; /* of a PCK CA; else of a TCB signer */
-};
+/* A certificate under a root, and that root, as PEM. What it may sign is judged with each piece. */
 struct chains {
-    struct chain *item;
+    vd_buf *pem;
     size_t n;
 };
 
 static void chains_done(struct chains *c)
 {
     for (size_t i = 0; i < c->n; i++)
-        vd_buf_done(&c->item[i].pem);
-    free(c->item);
+        vd_buf_done(&c->pem[i]);
+    free(c->pem);
 }
 #define AUTO_CHAINS __attribute__((cleanup(chains_done))) struct chains
 
@@ -43,23 +40,18 @@ static const struct dcap_root *root_of(const struct dcap_family *f, const struct
 static vd_rc make_chains(const struct dcap_family *f, const struct dcap_sorter *s,
                          struct chains *ret, vd_err *err)
 {
-    ret->item = calloc(s->n_certs + 1, sizeof *ret->item);
-    if (!ret->item)
+    ret->pem = calloc(s->n_certs + 1, sizeof *ret->pem);
+    if (!ret->pem)
         return vd_fail(err, VD_E_NOMEM, "offline collateral");
     for (size_t i = 0; i < s->n_certs; i++) {
-        struct vd_cert *cert = s->cert[i];
-        enum dcap_ca ca = DCAP_CA_MAX;
-        bool is_ca = dcap_cert_check(cert, DCAP_ROLE_CA, &ca, NULL).code == VD_E_OK;
-        if (!is_ca && dcap_cert_check(cert, DCAP_ROLE_TCB_SIGNING, NULL, NULL).code != VD_E_OK)
+        const struct dcap_root *root = root_of(f, s->cert[i]);
+        if (!root || vd_span_eq(vd_cert_der(root->cert), vd_cert_der(s->cert[i])))
             continue;
-        const struct dcap_root *root = root_of(f, cert);
-        if (!root)
-            continue;
-        struct chain *c = &ret->item[ret->n++];
-        *c = (struct chain){ .pem = vd_buf_of(DCAP_CHAIN_MAX), .ca = is_ca };
-        dcap_cert_pem(cert, &c->pem);
-        dcap_cert_pem(root->cert, &c->pem);
-        VD_TRY(vd_buf_check(&c->pem, err));
+        vd_buf *pem = &ret->pem[ret->n++];
+        *pem = vd_buf_of(DCAP_CHAIN_MAX);
+        dcap_cert_pem(s->cert[i], pem);
+        dcap_cert_pem(root->cert, pem);
+        VD_TRY(vd_buf_check(pem, err));
     }
     return VD_OK;
 }
@@ -113,8 +105,8 @@ static bool claimed_key(enum dcap_piece piece, vd_span body, vd_buf *out)
  * than a signer that was the wrong one. */
 static void keep_worst(vd_err *worst, const vd_err *why)
 {
-    bool weak = worst->code == VD_E_OK || worst->code == VD_E_COLLATERAL_SIG ||
-                worst->code == VD_E_COLLATERAL_CHAIN;
+    bool weak = worst->code == VD_E_OK || worst->code == VD_E_COLLATERAL_CHAIN ||
+                (worst->code == VD_E_COLLATERAL_SIG && why->code != VD_E_COLLATERAL_CHAIN);
     if (weak)
         *worst = *why;
 }
@@ -127,9 +119,7 @@ static vd_rc shelve_document(const struct dcap_family *f, const struct dcap_foun
     bool good = false;
     for (size_t i = 0; i < chains->n; i++) {
         vd_err why = { 0 };
-        if (chains->item[i].ca)
-            continue;
-        vd_rc_ rc = put(f, p->piece, vd_buf_span(&chains->item[i].pem), vd_buf_span(&p->body),
+        vd_rc_ rc = put(f, p->piece, vd_buf_span(&chains->pem[i]), vd_buf_span(&p->body),
                         file->name, out, &why);
         if (rc.code == VD_E_NOMEM)
             return vd_fail(err, VD_E_NOMEM, "offline collateral");
@@ -160,9 +150,7 @@ static vd_rc shelve_crl(const struct dcap_family *f, const struct dcap_found_pie
     vd_err why = { 0 };
     vd_rc_ rc = put(f, DCAP_PIECE_ROOTCRL, VD_SPAN_NONE, der, file->name, out, &why);
     for (size_t i = 0; i < chains->n && rc.code != VD_E_OK && rc.code != VD_E_NOMEM; i++)
-        if (chains->item[i].ca)
-            rc = put(f, DCAP_PIECE_PCKCRL, vd_buf_span(&chains->item[i].pem), der, file->name, out,
-                     &why);
+        rc = put(f, DCAP_PIECE_PCKCRL, vd_buf_span(&chains->pem[i]), der, file->name, out, &why);
     if (rc.code != VD_E_OK && rc.code != VD_E_NOMEM) {
         vd_err alone = { 0 };
         rc = put(f, DCAP_PIECE_PCKCRL, VD_SPAN_NONE, der, file->name, out, &alone);
