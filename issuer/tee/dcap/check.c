@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "issuer/tee/dcap/check_priv.h"
+#include "issuer/tee/dcap/doc_priv.h"
 #include "issuer/tee/dcap/pki_priv.h"
-#include "issuer/tee/dcap/signed.h"
 #include "shared/crypto/hash.h"
 
 enum { CHAIN = 2 };
@@ -97,28 +97,31 @@ vd_rc dcap_signer_check(const struct dcap_roots *roots, vd_span chain_pem, struc
     return VD_OK;
 }
 
+/* The member, once its bytes were found signed. */
 static vd_rc open_document(vd_span body, const char *member, const struct dcap_signer *signer,
-                           vd_span *ret_inner, vd_err *err)
+                           struct vd_json **ret, vd_jv *ret_inner, vd_err *err)
 {
     uint8_t signature[64];
-    VD_TRY(dcap_signed_split(body, member, ret_inner, signature, err));
-    return dcap_signed_verify(*ret_inner, signature, signer->key, err);
+    VD_TRY(dcap_signed_open(body, member, ret, ret_inner, signature, err));
+    return dcap_signed_verify(vd_jv_raw(*ret_inner), signature, signer->key, err);
 }
 
 vd_rc dcap_tcb_info_by(const struct dcap_signer *signer, vd_span body, struct dcap_tcb_info **ret,
                        vd_err *err)
 {
-    vd_span inner = VD_SPAN_NONE;
-    VD_TRY(open_document(body, "tcbInfo", signer, &inner, err));
-    return dcap_tcb_info_parse(inner, ret, err);
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    vd_jv inner;
+    VD_TRY(open_document(body, "tcbInfo", signer, &doc, &inner, err));
+    return dcap_tcb_info_read(inner, ret, err);
 }
 
 vd_rc dcap_identity_by(const struct dcap_signer *signer, vd_span body, struct dcap_identity **ret,
                        vd_err *err)
 {
-    vd_span inner = VD_SPAN_NONE;
-    VD_TRY(open_document(body, "enclaveIdentity", signer, &inner, err));
-    return dcap_identity_parse(inner, ret, err);
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    vd_jv inner;
+    VD_TRY(open_document(body, "enclaveIdentity", signer, &doc, &inner, err));
+    return dcap_identity_read(inner, ret, err);
 }
 
 static void hand_over(struct dcap_signer *from, struct dcap_signer *to)

@@ -7,6 +7,12 @@
 #include "issuer/tee/dcap/status.h"
 
 vd_rc dcap_doc_parse(vd_span inner, struct vd_json **ret, vd_err *err);
+struct dcap_tcb_info;
+struct dcap_identity;
+/* The two documents from the tape of their inner object. */
+vd_rc dcap_tcb_info_read(vd_jv root, struct dcap_tcb_info **ret, vd_err *err);
+vd_rc dcap_identity_read(vd_jv root, struct dcap_identity **ret, vd_err *err);
+
 vd_rc dcap_doc_bad(vd_err *err, const char *member);
 /* Hexadecimal text of exactly n bytes, either case. */
 vd_rc dcap_doc_hex(vd_jv object, const char *member, uint8_t *ret, size_t n, vd_err *err);

@@ -61,11 +61,8 @@ static vd_rc read_enclave(vd_jv root, struct dcap_identity *d, vd_err *err)
     return VD_OK;
 }
 
-vd_rc dcap_identity_parse(vd_span inner, struct dcap_identity **ret, vd_err *err)
+vd_rc dcap_identity_read(vd_jv root, struct dcap_identity **ret, vd_err *err)
 {
-    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_TRY(dcap_doc_parse(inner, &doc, err));
-    vd_jv root = vd_json_root(doc);
     VD_AUTO(dcap_identity_unref) struct dcap_identity *d = calloc(1, sizeof *d);
     if (!d)
         return vd_fail(err, VD_E_NOMEM, "collateral: enclave identity");
@@ -75,4 +72,11 @@ vd_rc dcap_identity_parse(vd_span inner, struct dcap_identity **ret, vd_err *err
     VD_TRY(dcap_doc_isv_levels(root, &d->adv, &d->level, &d->n_levels, err));
     *ret = VD_TAKE(d);
     return VD_OK;
+}
+
+vd_rc dcap_identity_parse(vd_span inner, struct dcap_identity **ret, vd_err *err)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    VD_TRY(dcap_doc_parse(inner, &doc, err));
+    return dcap_identity_read(vd_json_root(doc), ret, err);
 }

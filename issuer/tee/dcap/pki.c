@@ -42,20 +42,20 @@ static int64_t read_time(vd_rd *r)
     int tag = peek(r);
     vd_span s = vd_der_value(r, tag == TAG_UTC_TIME ? TAG_UTC_TIME : TAG_TIME);
     size_t year = tag == TAG_UTC_TIME ? 2 : 4;
-    char text[24];
-    bool ok = s.n == year + 11 && s.p[s.n - 1] == 'Z';
-    for (size_t i = 0; ok && i + 1 < s.n; i++)
-        ok = s.p[i] >= '0' && s.p[i] <= '9';
+    char text[] = "2000-00-00T00:00:00Z";
     int64_t t = 0;
-    if (ok) {
-        const char *century = year == 4 ? "" : s.p[0] >= '5' ? "19" : "20";
-        const uint8_t *d = s.p + year;
-        (void)snprintf(text, sizeof text, "%s%.*s-%.2s-%.2sT%.2s:%.2s:%.2sZ", century, (int)year,
-                       (const char *)s.p, (const char *)d, (const char *)d + 2, (const char *)d + 4,
-                       (const char *)d + 6, (const char *)d + 8);
-        ok = vd_time_parse(vd_span_str(text), &t, NULL).code == VD_E_OK;
+    if (s.n != year + 11 || s.p[s.n - 1] != 'Z') {
+        r->bad = true;
+        return 0;
     }
-    if (!ok)
+    static const uint8_t place[] = { 0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18 };
+    for (size_t i = 0; i + 1 < s.n; i++)
+        text[place[i + 4 - year]] = (char)s.p[i];
+    if (year == 2 && s.p[0] >= '5') {
+        text[0] = '1';
+        text[1] = '9';
+    }
+    if (vd_time_parse(vd_span_str(text), &t, NULL).code != VD_E_OK)
         r->bad = true;
     return t;
 }
@@ -300,8 +300,9 @@ static void read_entry(vd_rd *list, uint8_t serial[DCAP_SERIAL])
 {
     vd_rd e = vd_der_enter(list, VD_DER_SEQUENCE);
     read_serial(&e, serial);
-    (void)read_time(&e);
-    bool ok = !e.bad;
+    int tag = peek(&e); /* since when it counts does not matter */
+    vd_span since = vd_der_value(&e, tag == TAG_UTC_TIME ? TAG_UTC_TIME : TAG_TIME);
+    bool ok = !e.bad && since.n == (tag == TAG_UTC_TIME ? 13 : 15);
     if (ok && vd_rd_left(&e) > 0) {
         vd_rd extensions = vd_der_enter(&e, VD_DER_SEQUENCE);
         while (vd_rd_left(&extensions) > 0 && !extensions.bad)

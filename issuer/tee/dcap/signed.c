@@ -5,8 +5,8 @@
 
 const struct vd_json_limits dcap_json_limits = { DCAP_DOCUMENT_MAX, 32, 100000 };
 
-vd_rc dcap_signed_split(vd_span body, const char *member, vd_span *ret_inner,
-                        uint8_t ret_signature[64], vd_err *err)
+vd_rc dcap_signed_open(vd_span body, const char *member, struct vd_json **ret, vd_jv *ret_inner,
+                       uint8_t ret_signature[64], vd_err *err)
 {
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     vd_err cause = { 0 };
@@ -27,6 +27,17 @@ vd_rc dcap_signed_split(vd_span body, const char *member, vd_span *ret_inner,
                        "collateral: %s: \"signature\" is not 128 hexadecimal digits", member);
     for (size_t i = 0; i < raw.n; i++)
         ret_signature[i] = raw.p[i];
+    *ret_inner = inner;
+    *ret = VD_TAKE(doc);
+    return VD_OK;
+}
+
+vd_rc dcap_signed_split(vd_span body, const char *member, vd_span *ret_inner,
+                        uint8_t ret_signature[64], vd_err *err)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    vd_jv inner;
+    VD_TRY(dcap_signed_open(body, member, &doc, &inner, ret_signature, err));
     *ret_inner = vd_jv_raw(inner);
     return VD_OK;
 }

@@ -31,17 +31,34 @@ const struct dcap_module *dcap_tcb_module(const struct dcap_tcb_info *info, vd_s
     return m ? &m->module : NULL;
 }
 
-/* Does the platform reach the level? If not, `why` names the first component below it. */
+/* The first component that is below a level. */
+struct miss {
+    const char *what; /* NULL: nothing missed yet */
+    unsigned at;      /* component from 1 on; 0: there is only one */
+    unsigned have;
+    unsigned want;
+};
+
+static void miss_text(const struct miss *m, char ret[64])
+{
+    ret[0] = '\0';
+    if (m->what && m->at)
+        (void)snprintf(ret, 64, "%s %u: %u < %u", m->what, m->at, m->have, m->want);
+    else if (m->what)
+        (void)snprintf(ret, 64, "%s %u < %u", m->what, m->have, m->want);
+}
+
+/* Does the platform reach the level? */
 static bool reaches(const struct dcap_tcb_in *in, vd_span tee_svn, const struct dcap_tcb_level *l,
-                    char why[64])
+                    struct miss *miss)
 {
     for (unsigned i = 0; i < DCAP_SVNS; i++)
         if (in->svn[i] < l->sgx[i]) {
-            (void)snprintf(why, 64, "SGX TCB component %u: %u < %u", i + 1, in->svn[i], l->sgx[i]);
+            *miss = (struct miss){ "SGX TCB component", i + 1, in->svn[i], l->sgx[i] };
             return false;
         }
     if (in->pce_svn < l->pce_svn) {
-        (void)snprintf(why, 64, "pcesvn %u < %u", in->pce_svn, l->pce_svn);
+        *miss = (struct miss){ "pcesvn", 0, in->pce_svn, l->pce_svn };
         return false;
     }
     if (tee_svn.n == 0)
@@ -49,8 +66,7 @@ static bool reaches(const struct dcap_tcb_in *in, vd_span tee_svn, const struct 
     /* from major version 1 on, the module's identity judges the first two */
     for (unsigned i = svn_at(tee_svn, MAJOR) > 0 ? MODULE_BYTES : 0; i < DCAP_SVNS; i++)
         if (svn_at(tee_svn, i) < l->tdx[i]) {
-            (void)snprintf(why, 64, "TDX TCB component %u: %u < %u", i + 1, svn_at(tee_svn, i),
-                           l->tdx[i]);
+            *miss = (struct miss){ "TDX TCB component", i + 1, svn_at(tee_svn, i), l->tdx[i] };
             return false;
         }
     return true;
@@ -59,19 +75,21 @@ static bool reaches(const struct dcap_tcb_in *in, vd_span tee_svn, const struct 
 static vd_rc match_platform(const struct dcap_tcb_in *in, vd_span tee_svn, struct dcap_part *p,
                             vd_err *err)
 {
-    char why[64] = "";
+    struct miss miss = { 0 };
     for (size_t i = 0; i < in->info->n_levels; i++) {
         const struct dcap_tcb_level *l = &in->info->level[i];
-        if (!reaches(in, tee_svn, l, why))
+        if (!reaches(in, tee_svn, l, &miss))
             continue;
         *p = (struct dcap_part){ .present = true,
                                  .status = l->status,
                                  .date = l->date,
                                  .pool = &in->info->adv,
                                  .adv = l->adv };
-        (void)snprintf(p->limit, sizeof p->limit, "%s", why);
+        miss_text(&miss, p->limit);
         return VD_OK;
     }
+    char why[64];
+    miss_text(&miss, why);
     return vd_fail(err, VD_E_TCB_UNSUPPORTED,
                    "TCB not supported: the platform is below every level of its TCB info (lowest: "
                    "%s); its microcode, firmware or PCK certificate must be renewed",
@@ -82,10 +100,10 @@ static vd_rc match_isv(const struct dcap_isv_level *level, size_t n, unsigned sv
                        const struct dcap_advisories *pool, const char *what, struct dcap_part *p,
                        vd_err *err)
 {
-    char why[64] = "";
+    struct miss miss = { 0 };
     for (size_t i = 0; i < n; i++) {
         if (svn < level[i].isvsvn) {
-            (void)snprintf(why, sizeof why, "ISVSVN %u < %u", svn, level[i].isvsvn);
+            miss = (struct miss){ "ISVSVN", 0, svn, level[i].isvsvn };
             continue;
         }
         *p = (struct dcap_part){ .present = true,
@@ -93,9 +111,11 @@ static vd_rc match_isv(const struct dcap_isv_level *level, size_t n, unsigned sv
                                  .date = level[i].date,
                                  .pool = pool,
                                  .adv = level[i].adv };
-        (void)snprintf(p->limit, sizeof p->limit, "%s", why);
+        miss_text(&miss, p->limit);
         return VD_OK;
     }
+    char why[64];
+    miss_text(&miss, why);
     return vd_fail(err, VD_E_TCB_UNSUPPORTED,
                    "TCB not supported: the %s is below every level of its identity (lowest: %s)",
                    what, why);

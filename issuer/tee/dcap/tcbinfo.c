@@ -179,11 +179,8 @@ static vd_rc read_levels(vd_jv root, struct dcap_tcb_info *t, vd_err *err)
     return VD_OK;
 }
 
-vd_rc dcap_tcb_info_parse(vd_span inner, struct dcap_tcb_info **ret, vd_err *err)
+vd_rc dcap_tcb_info_read(vd_jv root, struct dcap_tcb_info **ret, vd_err *err)
 {
-    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_TRY(dcap_doc_parse(inner, &doc, err));
-    vd_jv root = vd_json_root(doc);
     VD_AUTO(dcap_tcb_info_unref) struct dcap_tcb_info *t = calloc(1, sizeof *t);
     if (!t)
         return vd_fail(err, VD_E_NOMEM, "collateral: TCB info");
@@ -201,4 +198,11 @@ vd_rc dcap_tcb_info_parse(vd_span inner, struct dcap_tcb_info **ret, vd_err *err
     VD_TRY(read_levels(root, t, err));
     *ret = VD_TAKE(t);
     return VD_OK;
+}
+
+vd_rc dcap_tcb_info_parse(vd_span inner, struct dcap_tcb_info **ret, vd_err *err)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    VD_TRY(dcap_doc_parse(inner, &doc, err));
+    return dcap_tcb_info_read(vd_json_root(doc), ret, err);
 }
