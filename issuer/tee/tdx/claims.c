@@ -112,7 +112,12 @@ static vd_rc put_log(const struct tdx_case *c, struct iss_claims *to, vd_err *er
     uint8_t sha256[VD_HASH_BYTES_MAX];
     VD_TRY(vd_hash_of(VD_SHA256, c->log->used, sha256, err));
     memcpy(to->event_log_sha256, sha256, sizeof to->event_log_sha256);
-    return evl_json(c->log, &to->events, err);
+    vd_err cause = { 0 };
+    vd_rc_ rc = evl_json(c->log, &to->events, &cause);
+    if (rc.code == VD_E_TOO_LARGE) /* of the guest's making, unlike a failure of ours */
+        return vd_fail(err, VD_E_BAD_EVIDENCE, "event log: its claims are above %zu bytes",
+                       to->events.max);
+    return rc.code == VD_E_OK ? VD_OK : vd_fail(err, rc.code, "%s", cause.msg);
 }
 
 vd_rc tdx_claims_add(const struct tdx_case *c, vd_err *err)
