@@ -3,7 +3,14 @@
 
 #include "issuer/collateral/collateral_priv.h"
 
-enum { HELD_MAX = 20000, ABOUT_BYTES = 256 };
+/* What is fetched is renewed three days before its end: if it was not, somebody must look for the
+ * reason. What is brought by hand needs a hand in time. */
+enum {
+    HELD_MAX = 20000,
+    ABOUT_BYTES = 256,
+    WATCH_FETCHED = 2 * 86400,
+    WATCH_BROUGHT = 7 * 86400,
+};
 
 /* One thing that is held somewhere. */
 struct held {
@@ -216,6 +223,66 @@ vd_rc iss_collateral_list(struct iss_collateral *c, vd_jw *w, vd_err *err)
         put_held(w, &a.item[i], now);
     vd_jw_end(w);
     return VD_OK;
+}
+
+/* Is it the copy of its key that ends last? */
+static bool last_to_end(const struct all_held *a, size_t at)
+{
+    const struct held *h = &a->item[at];
+    for (size_t i = 0; i < a->n; i++) {
+        const struct held *o = &a->item[i];
+        bool later =
+            o->rank.expires > h->rank.expires || (o->rank.expires == h->rank.expires && i > at);
+        if (i != at && o->kind == h->kind && o->why.code == VD_E_OK && later &&
+            vd_span_eq(vd_buf_span(&o->key), vd_buf_span(&h->key)))
+            return false;
+    }
+    return h->why.code == VD_E_OK && h->rank.expires != INT64_MAX;
+}
+
+vd_rc iss_collateral_ends(struct iss_collateral *c, iss_collateral_end each, void *ctx, vd_err *err)
+{
+    AUTO_HELD a = { .want_bytes = false };
+    VD_TRY(collect(c, &a, err));
+    for (size_t i = 0; i < a.n; i++) {
+        const struct held *h = &a.item[i];
+        VD_AUTO_BUF stops = vd_buf_of(2 * ABOUT_BYTES + ISS_COLLATERAL_KEY_MAX);
+        if (!last_to_end(&a, i))
+            continue;
+        about(h->kind, vd_buf_span(&h->key), &stops);
+        each(ctx, h->kind->kind->name, vd_buf_span(&h->key), h->rank.expires, vd_buf_span(&stops));
+    }
+    return VD_OK;
+}
+
+struct watch {
+    const struct coll_places *places;
+    int64_t now;
+};
+
+static void warn_end(void *ctx, const char *kind, vd_span key, int64_t expires, vd_span stops)
+{
+    const struct watch *w = ctx;
+    VD_AUTO_BUF when = vd_buf_of(64);
+    const struct coll_kind *k = coll_kind_of(w->places, vd_span_str(kind));
+    bool fetched = k && k->vendor && w->places->client;
+    if (expires - w->now > (fetched ? WATCH_FETCHED : WATCH_BROUGHT))
+        return;
+    vd_time_rfc3339(expires, &when);
+    vd_log_msg(w->places->log, VD_LOG_WARN, "collateral",
+               "%s %.*s %s %s; without it stop: %.*s; bring newer collateral, or see why it is not "
+               "fetched",
+               kind, (int)key.n, (const char *)key.p, expires <= w->now ? "ended" : "ends",
+               vd_buf_cstr(&when), (int)stops.n, (const char *)stops.p);
+}
+
+void iss_collateral_watch(struct iss_collateral *c)
+{
+    const struct coll_places *p = coll_places_of(c);
+    struct watch w = { .places = p, .now = vd_clock_s(&p->clock) };
+    vd_err why = { 0 };
+    if (iss_collateral_ends(c, warn_end, &w, &why).code != VD_E_OK)
+        vd_log_err(p->log, VD_LOG_WARN, "collateral", &why);
 }
 
 struct notes {

@@ -149,6 +149,14 @@ vd_rc iss_collateral_import_given(struct iss_collateral *c, const char *name, vd
 /* Array of what is held in cache, bundle and directory, soonest expiry first: what it is, until
  * when, and what stops working then. */
 vd_rc iss_collateral_list(struct iss_collateral *c, vd_jw *w, vd_err *err);
+/* When each thing that ends does so (of several copies the last), and what stops working then. */
+typedef void (*iss_collateral_end)(void *ctx, const char *kind, vd_span key, int64_t expires,
+                                   vd_span stops);
+vd_rc iss_collateral_ends(struct iss_collateral *c, iss_collateral_end each, void *ctx,
+                          vd_err *err);
+/* Warns in the log of what ends soon: within two days although it should have been renewed, within
+ * a week when it is brought by hand. For a timer of the program: once a day is enough. */
+void iss_collateral_watch(struct iss_collateral *c);
 /* Everything that is held and good now as one signed file, see bundle.h. */
 struct vd_key;
 vd_rc iss_collateral_export(struct iss_collateral *c, const struct vd_key *key, vd_buf *ret,

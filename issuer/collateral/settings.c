@@ -34,6 +34,10 @@ const struct vd_setting iss_collateral_settings[] = {
       .def = "[\"offline\", \"vendor\"]",
       .help = "Where collateral may come from: \"offline\" is the bundle and the directory above, "
               "\"vendor\" the vendor's service." },
+    { .key = "collateral.ca_file",
+      .type = VD_SET_PATH,
+      .help = "PEM file of the CAs that the certificates of the vendors' services come from, for a "
+              "caching service with a CA of its own. Unset: the system's CAs." },
     { .key = "collateral.fetches_per_source",
       .type = VD_SET_U64,
       .def = "60",
@@ -125,7 +129,10 @@ static vd_rc open_kinds(struct coll_places *at, const struct iss_collateral_cfg 
         k->offline = k->offline || cfg->dir; /* a directory given by hand is meant */
         vendor = vendor || k->vendor;
     }
-    return vendor ? vd_client_new(&(struct vd_client_cfg){ 0 }, &at->client, err) : VD_OK;
+    const struct vd_client_cfg client = { .ca_file =
+                                              vd_config_str(cfg->config, "collateral.ca_file") };
+    VD_TRY(check_file("collateral.ca_file", client.ca_file, err));
+    return vendor ? vd_client_new(&client, &at->client, err) : VD_OK;
 }
 
 /* PEM or JWK. */

@@ -184,7 +184,7 @@ subprocess.run([SIMTDX, "collateral", "--pki", PKI, "--out", path("sim")], check
 service = pcs.Pcs(pccs=True)
 service.add_folder(path("sim"))
 server_cache = new_folder("server-cache")
-admin, admin_config = lib.make_admin_identity(folder)
+admin, admin_config = lib.make_admin_identity(folder, allow=["* /api/v1/*", "GET /metrics"])
 
 
 def passport(name):
@@ -230,6 +230,8 @@ items = api("GET", "/collateral").json()["items"]
 run.equal("held by the server", sorted(i["kind"] for i in items),
           ["dcap.identity", "dcap.identity", "dcap.pckcrl", "dcap.rootcrl", "dcap.tcb", "dcap.tcb"])
 run.check("it says what stops", any("simulated" in i["stops"] for i in items), items)
+metrics = lib.http_call("GET", issuer.admin + "/metrics", headers=admin.bearer())
+run.equal("each end is a metric", metrics.body.decode().count("\nvidimus_collateral_ends_timestamp_seconds{"), 6)
 exported = api("GET", "/collateral/export")
 run.equal("export by the API", exported.status, 200)
 run.equal("fetch by the API while the service is away",
@@ -272,7 +274,28 @@ r, _ = attest()
 run.check("a site without a network", r.returncode == 0, r.stderr)
 run.equal("what the bundle holds", sorted(i["source"] for i in api("GET", "/collateral").json()["items"]), ["offline"] * 6)
 offline.stop()
+
+# documents that end tomorrow: the operator is told
+subprocess.run([SIMTDX, "collateral", "--pki", PKI, "--out", path("ending"), "--at",
+                time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 29 * 86400))], check=True)
+ending = run.server("issuer", path("ending-server"), BIN, admin_config + passport("ending") + (
+    '[collateral]\ndir = "%s"\nsources = ["offline"]\n[tee.dcap]\nextra_roots = ["%s"]\n' % (path("ending"), root)))
+time.sleep(2.5)
+run.check("what ends is said in the log", "without it stop" in ending.log() and "all TDX quotes (simulated)" in ending.log(),
+          ending.log())
+ending.stop()
 issuer = online
+
+# a service with a CA of its own
+tls = pcs.Pcs()
+tls.add_qvl(os.path.join(QVL, "tdx_quote_collateral.json"))
+ca_file = tls.use_tls(new_folder("tls"))
+args = ["fetch", "--tee", "tdx", "--fmspc", FMSPC, "--ca", "platform", "--at", AT, "--cache", new_folder("cache-tls"),
+        "--set", "tee.dcap.pcs_url=" + tls.url]
+expect("a certificate of nobody", 2, collateral(*args), "failed  dcap.tcb")
+expect("a CA of the configuration", 0, collateral(*args, "--set", "collateral.ca_file=" + ca_file), "fetched dcap.tcb")
+expect("a CA file that is not there", 1, collateral(*args, "--set", "collateral.ca_file=" + path("no")), "collateral.ca_file")
+tls.stop()
 
 # a slow service holds up those who need it, for a while, and nobody else
 issuer.stop()

@@ -11,14 +11,21 @@
 struct coll_store {
     struct vd_config *config;
     struct iss_collateral *c;
-    int64_t ns;
+    _Atomic int64_t ns; /* threads of the store read it */
 };
+
+UNUSED static int64_t store_now(void *ctx)
+{
+    const struct coll_store *s = ctx;
+    return s->ns;
+}
 
 UNUSED static void coll_store_close(struct coll_store *s)
 {
     iss_collateral_close(s->c);
     vd_config_free(s->config);
-    *s = (struct coll_store){ .ns = s->ns };
+    s->c = NULL;
+    s->config = NULL;
 }
 #define AUTO_COLL_STORE __attribute__((cleanup(coll_store_close))) struct coll_store
 
@@ -42,7 +49,7 @@ UNUSED static vd_code coll_store_open(struct coll_store *s, const char *dir, con
     struct iss_collateral_cfg cfg = { .config = s->config,
                                       .kinds = kinds,
                                       .n_kinds = 4,
-                                      .clock = vd_clock_fixed(&s->ns),
+                                      .clock = { store_now, s },
                                       .dir = dir,
                                       .offline = dir != NULL };
     return iss_collateral_open(&cfg, &s->c, err).code;
