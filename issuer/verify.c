@@ -103,11 +103,14 @@ static vd_rc open_drivers(struct verify *v, vd_err *err)
     cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
     VD_TRY(iss_collateral_open(&cfg, &v->collateral, err));
     VD_TRY(iss_tees_open(v->config, NULL, &v->tees, err));
-    bool known = false;
-    for (size_t i = 0; iss_tee_at(i); i++)
-        known = known || strcmp(iss_tee_at(i)->name, v->o.tee) == 0;
-    if (!known)
+    const struct iss_tee *tee = NULL;
+    for (size_t i = 0; iss_tee_at(i) && !tee; i++)
+        if (strcmp(iss_tee_at(i)->name, v->o.tee) == 0)
+            tee = iss_tee_at(i);
+    if (!tee)
         return vd_fail(err, VD_E_CONFIG, "there is no TEE %.40s", v->o.tee);
+    if (v->o.event_log && !tee->event_logs)
+        return vd_fail(err, VD_E_CONFIG, "--event-log: evidence of %s has no event log", v->o.tee);
     if (!iss_tees_enabled(v->tees, v->o.tee))
         return vd_fail(err, VD_E_CONFIG, "tee.%s is not enabled; add --set tee.%s.enabled=true",
                        v->o.tee, v->o.tee);
@@ -173,8 +176,11 @@ static vd_rc read_expectations(struct verify *v, vd_err *err)
     }
     if (v->o.vcek)
         VD_TRY(read_file(v->o.vcek, &v->vcek, err));
-    if (v->o.event_log)
+    if (v->o.event_log) {
         VD_TRY(read_file(v->o.event_log, &v->event_log, err));
+        if (v->event_log.n == 0)
+            return vd_fail(err, VD_E_CONFIG, "--event-log: %.120s is empty", v->o.event_log);
+    }
     return VD_OK;
 }
 

@@ -98,6 +98,7 @@ struct iss_tee {
     size_t max_evidence; /* bytes; refused before the driver is called */
     bool default_enabled;
     bool primary;                      /* may be the primary TEE of an attestation */
+    bool event_logs;                   /* replays the log of iss_evidence.event_log */
     const struct vd_setting *settings; /* rows "tee.snp.*", `enabled` among them */
     size_t n_settings;
 

@@ -251,6 +251,11 @@ def event_logs():
             event += struct.pack("<H", alg) + b"\x11" * n
         event += struct.pack("<I", len(path)) + path
         run("forged kernel: " + name, "tdx", P14_AT, p14, P14, "--event-log", work("log", log + event), slug=slug)
+    for name, tee, path, words in [("SGX has no log", "sgx", P14_LOG, "has no event log"),
+                                   ("an empty file", "tdx", work("empty", b""), "is empty"),
+                                   ("no file", "tdx", "/nonexistent/log", "/nonexistent/log")]:
+        r = verify(tee, P14_AT, p14, P14, "--event-log", path)
+        assert r.returncode == 1 and words in r.stderr and r.stderr.count("\n") == 1, (name, r.stderr)
     run("half a log", "tdx", P14_AT, p14, P14, "--event-log", work("log", log[:9000]), slug="evidence.malformed")
 
 

@@ -167,6 +167,7 @@ const struct iss_tee iss_tee_tdx = {
     .max_evidence = VD_EVIDENCE_MAX,
     .default_enabled = true,
     .primary = true,
+    .event_logs = true,
     .settings = settings,
     .n_settings = sizeof settings / sizeof settings[0],
     .open = driver_open,
