@@ -153,7 +153,8 @@ static bool read_usage(vd_span value, struct dcap_x509 *x)
 {
     vd_rd r = vd_rd_of(value);
     vd_span bits = vd_der_value(&r, TAG_BITS);
-    if (!vd_rd_end(&r) || bits.n < 2 || bits.n > 3 || bits.p[0] > 7)
+    if (!vd_rd_end(&r) || bits.n < 2 || bits.n > 3 || bits.p[0] > 7 ||
+        (bits.p[bits.n - 1] & ((1u << bits.p[0]) - 1)) != 0) /* DER: unused bits are zero */
         return false;
     /* bit 0 is the highest of the first byte behind the count of unused bits */
     x->usage = true;
