@@ -353,13 +353,17 @@ vd_rc coll_take(struct iss_collateral *c, const struct coll_kind *k, vd_span key
     VD_TRY(coll_item_new(&copy, rank, coll_refetch_at(k, rank, now), &item, err));
     (void)pthread_mutex_lock(&c->lock);
     struct coll_entry *e = entry_of(c, k, key);
-    if (e && !e->flying) {
+    bool taken = e && !e->flying;
+    if (taken) {
         coll_raise(&e->floor, rank);
         coll_land(c, e, VD_TAKE(item), NULL, 0);
         e->asked_at = now;
     }
     (void)pthread_mutex_unlock(&c->lock);
-    iss_collateral_item_unref(item); /* who searches right now finds it in the cache */
+    iss_collateral_item_unref(item);
+    /* who searches right now finds it in the cache, if there is one */
+    if (!taken && !c->at.cache)
+        return vd_fail(err, VD_E_BUSY, "it is being fetched right now; try again");
     return VD_OK;
 }
 
