@@ -34,9 +34,3 @@ struct vd_crl_facts {
 /* VD_E_SYNTAX: a CRL number that is none, or above 64 bits. */
 vd_rc vd_crl_facts(const struct vd_crl *c, struct vd_crl_facts *ret, vd_err *err);
 vd_span vd_crl_issuer_der(const struct vd_crl *c);
-/* Made by that issuer (name byte for byte, ECDSA P-256 with SHA-256); its dates are the caller's to
- * judge. VD_E_SIG. */
-vd_rc vd_crl_signed_es256(const struct vd_crl *c, const struct vd_cert *issuer, vd_err *err);
-/* The serial numbers it lists, each `width` bytes big-endian with zeros in front, sorted, appended.
- * VD_E_SYNTAX: a longer or negative one. */
-vd_rc vd_crl_serials(const struct vd_crl *c, size_t width, vd_buf *out, vd_err *err);

@@ -157,15 +157,3 @@ vd_rc dcap_pck_parse(vd_span value, struct dcap_pck *ret, vd_err *err)
     *ret = p;
     return VD_OK;
 }
-
-vd_rc dcap_pck_of_cert(const struct vd_cert *cert, struct dcap_pck *ret, vd_err *err)
-{
-    vd_span value;
-    vd_err cause = { 0 };
-    vd_rc_ rc = vd_cert_ext(cert, DCAP_PCK_OID, &value, &cause);
-    if (rc.code == VD_E_NOT_FOUND)
-        return vd_fail(err, VD_E_NOT_FOUND, "certificate without the SGX extension");
-    if (rc.code != VD_E_OK)
-        return vd_fail(err, VD_E_BAD_EVIDENCE, "PCK certificate: %s", cause.msg);
-    return dcap_pck_parse(value, ret, err);
-}

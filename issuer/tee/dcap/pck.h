@@ -34,5 +34,3 @@ struct dcap_pck {
 
 /* value: content of the extension, a DER SEQUENCE. VD_E_BAD_EVIDENCE. */
 vd_rc dcap_pck_parse(vd_span value, struct dcap_pck *ret, vd_err *err);
-/* Finds the extension; VD_E_NOT_FOUND when the certificate has none. */
-vd_rc dcap_pck_of_cert(const struct vd_cert *cert, struct dcap_pck *ret, vd_err *err);
