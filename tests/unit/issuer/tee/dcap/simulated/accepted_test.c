@@ -270,23 +270,6 @@ static void a_second_look_costs_no_chain_and_no_collateral(void **state)
     expect(k, "much later", VD_E_CERT_EXPIRED, &t);
 }
 
-static int open_kit(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    if (!k || vd_base_init(NULL).code != VD_E_OK)
-        return -1;
-    kit_open(k);
-    *state = k;
-    return 0;
-}
-
-static int close_kit(void **state)
-{
-    kit_close(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -89,23 +89,6 @@ static void every_flip_in_a_document_or_crl_is_refused(void **state)
     print_message("collateral: %zu flips\n", flips);
 }
 
-static int open_kit(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    if (!k || vd_base_init(NULL).code != VD_E_OK)
-        return -1;
-    kit_open(k);
-    *state = k;
-    return 0;
-}
-
-static int close_kit(void **state)
-{
-    kit_close(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -163,3 +163,49 @@ UNUSED static void expect_status(const struct kit *k, const char *name, const ch
     assert_true(o.result.simulated);
     outcome_done(&o);
 }
+
+/* Each deviation alone, on quotes of three kinds. */
+struct row {
+    const char *name;
+    vd_code want;
+    void (*deviate)(struct trial *t);
+};
+
+UNUSED static void run_rows(const struct kit *k, const char *what, const struct row *row, size_t n)
+{
+    static const struct {
+        unsigned version;
+        unsigned body;
+    } kinds[] = { { 4, 2 }, { 5, 3 }, { 3, 1 } };
+    size_t ran = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < sizeof kinds / sizeof kinds[0]; j++) {
+            char name[160];
+            struct trial t = trial_of(kinds[j].version, kinds[j].body);
+            (void)snprintf(name, sizeof name, "%s: %s, version %u", what, row[i].name,
+                           kinds[j].version);
+            row[i].deviate(&t);
+            expect(k, name, row[i].want, &t);
+            ran++;
+        }
+    print_message("%s: %zu cases\n", what, ran);
+}
+#define RUN(what, rows) run_rows(*state, what, rows, sizeof(rows) / sizeof((rows)[0]))
+#define DEVIATION(name) static void name(struct trial *t)
+
+UNUSED static int open_kit(void **state)
+{
+    struct kit *k = calloc(1, sizeof *k);
+    if (!k || vd_base_init(NULL).code != VD_E_OK)
+        return -1;
+    kit_open(k);
+    *state = k;
+    return 0;
+}
+
+UNUSED static int close_kit(void **state)
+{
+    kit_close(*state);
+    free(*state);
+    return 0;
+}
