@@ -57,6 +57,8 @@ struct cli_args {
     const char *record;
     const char *from;
     const char *to;
+    const char *fmspc;
+    const char *ca;
     struct cli_list alg;
     struct cli_list tee_allowed;
     struct cli_list repository;
@@ -204,4 +206,8 @@ int cli_audit_head(const struct cli_args *a);
 int cli_audit_key(const struct cli_args *a);
 int cli_audit_receipt(const struct cli_args *a);
 int cli_audit_check_receipt(const struct cli_args *a);
+int cli_collateral_status(const struct cli_args *a);
+int cli_collateral_fetch(const struct cli_args *a);
+int cli_collateral_import(const struct cli_args *a);
+int cli_collateral_export(const struct cli_args *a);
 int cli_status(const struct cli_args *a);

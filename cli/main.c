@@ -70,6 +70,9 @@ static const struct option_row {
       "URL of the issuer's revocation statement" },
     { "require-revocation", FLAG, AT(require_revocation), NULL,
       "refuse its passports while there is no good statement" },
+    { "fmspc", TEXT, AT(fmspc), NULL,
+      "platform family, 12 hexadecimal digits; several with commas" },
+    { "ca", TEXT, AT(ca), NULL, "platform or processor (default both)" },
     { "reason", TEXT, AT(reason), NULL, "why, for the list and the record" },
 #undef AT
 };

@@ -112,6 +112,18 @@ const struct cli_verb cli_verbs[] = {
       cli_audit_check_receipt },
     { "audit", "show", "", ADMIN " after limit", 0, 0, "Print audit records of a server.",
       cli_audit_show },
+    { "collateral", "status", "", ISSUER, 0, 0,
+      "List vendor collateral that an issuer holds: until when, and what stops working then.",
+      cli_collateral_status },
+    { "collateral", "fetch", "", ISSUER " fmspc tee ca", 0, 0,
+      "Fetch Intel's collateral of a platform family now; without --fmspc all that is held.",
+      cli_collateral_fetch },
+    { "collateral", "import", "FILE...", ISSUER, 1, CLI_ARGS_MAX,
+      "Bring files in: bundles, answers of PCS and PCCS; told by their content, taken when good.",
+      cli_collateral_import },
+    { "collateral", "export", "", ISSUER " out", 0, 0,
+      "Take all that is good now along, as one signed bundle for a site without a network.",
+      cli_collateral_export },
     { "status", NULL, "", ADMIN, 0, 0, "Print the state of a server.", cli_status },
 };
 const size_t cli_verbs_n = sizeof cli_verbs / sizeof cli_verbs[0];

@@ -2,6 +2,7 @@
 #include "issuer/api/app.h"
 #include "issuer/api/handlers.h"
 #include "issuer/api/routes.h"
+#include "issuer/collateral_verb.h"
 #include "issuer/config.h"
 #include "issuer/verify.h"
 
@@ -11,6 +12,8 @@ extern const size_t iss_openapi_n;
 static const struct vd_verb verbs[] = {
     { "verify", "checks one piece of evidence, without a server and without the network",
       iss_verify_verb },
+    { "collateral", "fetches, brings in, takes along and shows vendor collateral; needs no server",
+      iss_collateral_verb },
 };
 
 static const char *const state_keys[] = { "passport.key_file", "revocation.key_file", NULL };

@@ -28,9 +28,11 @@ struct verify {
     struct iss_rvps *rvps; /* NULL: none given */
     struct iss_init_data init;
     int64_t at;
+    int64_t at_ns; /* the same: the clock of the collateral */
     vd_buf report_data;
     vd_buf runtime; /* canonical JSON */
     vd_buf vcek;
+    vd_buf event_log;
     vd_buf file;
     vd_buf raw; /* decoded hexadecimal */
     struct vd_json *json;
@@ -43,6 +45,7 @@ static void verify_free(struct verify *v)
     vd_json_free(v->json);
     vd_buf_done(&v->raw);
     vd_buf_done(&v->file);
+    vd_buf_done(&v->event_log);
     vd_buf_done(&v->vcek);
     vd_buf_done(&v->runtime);
     vd_buf_done(&v->report_data);
@@ -76,20 +79,38 @@ static vd_rc load_config(struct verify *v, vd_err *err)
     return vd_config_load(&src, tables, sizes, 2, &v->config, err);
 }
 
+/* Everything is judged at this time, and of several pieces of collateral the one that was good then
+ * is taken. */
+static vd_rc read_time(struct verify *v, vd_err *err)
+{
+    struct vd_clock clock = vd_clock_real();
+    v->at = vd_clock_s(&clock);
+    const int64_t last = INT64_MAX / 1000000000;
+    if (v->o.at && (vd_time_parse(vd_span_str(v->o.at), &v->at, NULL).code != VD_E_OK ||
+                    v->at < 0 || v->at > last))
+        return vd_fail(err, VD_E_CONFIG, "--at is no time such as 2026-06-01T00:00:00Z");
+    v->at_ns = v->at * 1000000000;
+    return VD_OK;
+}
+
 /* Drivers and collateral as a server has them, but for the network. */
 static vd_rc open_drivers(struct verify *v, vd_err *err)
 {
-    struct iss_collateral_cfg cfg = {
-        .config = v->config, .clock = vd_clock_real(), .dir = v->o.collateral, .offline = true
-    };
+    struct iss_collateral_cfg cfg = { .config = v->config,
+                                      .clock = vd_clock_fixed(&v->at_ns),
+                                      .dir = v->o.collateral,
+                                      .offline = true };
     cfg.kinds = iss_tee_collateral_kinds(&cfg.n_kinds);
     VD_TRY(iss_collateral_open(&cfg, &v->collateral, err));
     VD_TRY(iss_tees_open(v->config, NULL, &v->tees, err));
-    bool known = false;
-    for (size_t i = 0; iss_tee_at(i); i++)
-        known = known || strcmp(iss_tee_at(i)->name, v->o.tee) == 0;
-    if (!known)
+    const struct iss_tee *tee = NULL;
+    for (size_t i = 0; iss_tee_at(i) && !tee; i++)
+        if (strcmp(iss_tee_at(i)->name, v->o.tee) == 0)
+            tee = iss_tee_at(i);
+    if (!tee)
         return vd_fail(err, VD_E_CONFIG, "there is no TEE %.40s", v->o.tee);
+    if (v->o.event_log && !tee->event_logs)
+        return vd_fail(err, VD_E_CONFIG, "--event-log: evidence of %s has no event log", v->o.tee);
     if (!iss_tees_enabled(v->tees, v->o.tee))
         return vd_fail(err, VD_E_CONFIG, "tee.%s is not enabled; add --set tee.%s.enabled=true",
                        v->o.tee, v->o.tee);
@@ -155,12 +176,11 @@ static vd_rc read_expectations(struct verify *v, vd_err *err)
     }
     if (v->o.vcek)
         VD_TRY(read_file(v->o.vcek, &v->vcek, err));
-    struct vd_clock clock = vd_clock_real();
-    v->at = vd_clock_s(&clock);
-    const int64_t last = INT64_MAX / 1000000000;
-    if (v->o.at && (vd_time_parse(vd_span_str(v->o.at), &v->at, NULL).code != VD_E_OK ||
-                    v->at < 0 || v->at > last))
-        return vd_fail(err, VD_E_CONFIG, "--at is no time such as 2026-06-01T00:00:00Z");
+    if (v->o.event_log) {
+        VD_TRY(read_file(v->o.event_log, &v->event_log, err));
+        if (v->event_log.n == 0)
+            return vd_fail(err, VD_E_CONFIG, "--event-log: %.120s is empty", v->o.event_log);
+    }
     return VD_OK;
 }
 
@@ -208,6 +228,7 @@ static vd_rc decode_evidence(struct verify *v, struct iss_evidence *in, vd_err *
 static vd_rc check_evidence(struct verify *v, struct iss_claims_list *list, vd_err *err)
 {
     struct iss_evidence in = { .vcek = vd_buf_span(&v->vcek),
+                               .event_log = vd_buf_span(&v->event_log),
                                .now = v->at,
                                .collateral = v->collateral };
     VD_TRY(decode_evidence(v, &in, err));
@@ -251,7 +272,12 @@ static vd_rc run(struct verify *v, bool *ret_good, vd_err *err)
                                    .list = list,
                                    .err = &why,
                                    .data_bound = v->o.report_data || v->o.runtime_data };
+    VD_AUTO_BUF notes = vd_buf_of(FILE_BYTES);
     verdict.verified = check_evidence(v, list, &why).code == VD_E_OK;
+    if (v->o.collateral)
+        iss_collateral_notes(v->collateral, &notes);
+    VD_TRY(vd_buf_check(&notes, err));
+    verdict.notes = vd_buf_span(&notes);
     if (verdict.verified) {
         verdict.appraised = appraise(v, list, appraisals, &why).code == VD_E_OK;
         verdict.appraisals = appraisals;
@@ -263,6 +289,7 @@ static vd_rc run(struct verify *v, bool *ret_good, vd_err *err)
 static vd_rc prepare(struct verify *v, vd_err *err)
 {
     VD_TRY(load_config(v, err));
+    VD_TRY(read_time(v, err));
     VD_TRY(open_drivers(v, err));
     VD_TRY(open_policies(v, err));
     VD_TRY(read_expectations(v, err));

@@ -23,6 +23,7 @@ struct iss_verify_options {
     const char *refvalues;
     const char *vcek;
     const char *collateral;
+    const char *event_log;
     const char *at;
     const char *evidence;
     bool json;
@@ -43,6 +44,7 @@ struct iss_verdict {
     bool appraised;                          /* and the policies gave a vector */
     const vd_err *err;                       /* why not */
     bool data_bound;                         /* report data was compared with something */
+    vd_span notes;                           /* lines: collateral that was not used, and why */
 };
 /* VD_E_FILE when standard output cannot be written. */
 vd_rc iss_verify_print(const struct iss_verdict *v, bool json, vd_err *err);

@@ -12,7 +12,7 @@ static const struct {
     const char *value;
     const char *help;
 } rows[] = {
-    { "--tee", AT(tee), "TEE", "kind of evidence: snp, ... (required)" },
+    { "--tee", AT(tee), "TEE", "kind of evidence: snp, tdx, sgx, ... (required)" },
     { "--config", AT(config), "FILE", "settings of an issuer; default: the built-in ones" },
     { "--set", 0, "KEY=VALUE", "one setting, such as tee.snp.allow_v2=true; repeatable" },
     { "--report-data", AT(report_data), "HEX", "what the guest must have put into the evidence" },
@@ -25,8 +25,10 @@ static const struct {
     { "--refvalues", AT(refvalues), "FILE", "reference values: a JSON object, name to value" },
     { "--vcek", AT(vcek), "FILE",
       "signing certificate (DER or PEM) when the evidence brings none" },
-    { "--collateral", AT(collateral), "DIR",
-      "certificates and CRLs: vcek/<chip id>/..., crl/<line>.crl" },
+    { "--event-log", AT(event_log), "FILE",
+      "the guest's event log, replayed against the evidence (tdx)" },
+    { "--collateral", AT(collateral), "PATH",
+      "certificates, CRLs, TCB info: a bundle, or a directory" },
     { "--at", AT(at), "TIME", "evaluation time, 2026-06-01T00:00:00Z; default: now" },
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -46,8 +48,9 @@ void iss_verify_help(void)
         "malformed\n"
         "evidence included; 1 wrong options, or a file that cannot be read\n\n"
         "--json prints one object: verified, appraised, tee, at, report_data_bound,\n"
-        "  checks[{name, ok, observed, expected}], and either\n"
-        "  submods[{name, tee, class, simulated, debug, hw_id, report_data, init_data, claims,\n"
+        "  checks[{name, ok, observed, expected}], collateral_not_used[text], and either\n"
+        "  submods[{name, tee, class, simulated, debug, hw_id, report_data, init_data, event_log, "
+        "claims,\n"
         "           status, policy, policy_sha256, vector}] with explanation (as of a decision), "
         "or\n"
         "  error{slug, reason} and, when the evidence could be read, unverified_claims.\n",

@@ -6,7 +6,7 @@
 #include "issuer/verify.h"
 #include "shared/codec/b64.h"
 
-enum { OUT_BYTES = 8u << 20, ONE_LINE = 70, WHERE = 47 };
+enum { OUT_BYTES = 8u << 20, ONE_LINE = 70, WHERE = 47, NAME_WIDTH = 34, CLAIMS_DEPTH = 6 };
 
 /* Escape sequences, or empty texts when nobody watches. */
 struct paint {
@@ -56,20 +56,125 @@ static void put_checks(vd_buf *out, const struct iss_verdict *v, const struct pa
                       p->warn, p->end);
 }
 
-/* The members of a flat claims object, one a line. */
+static void put_strings(vd_buf *out, vd_jv array, const char *before)
+{
+    vd_jv_iter it = vd_jv_iter_of(array);
+    while (vd_jv_next(&it)) {
+        vd_buf_str(out, before);
+        bool text = vd_jv_is(it.value, VD_JSON_STRING);
+        put_safe(out, text ? vd_jv_str_raw(it.value) : vd_jv_raw(it.value));
+        before = ", ";
+    }
+}
+
+static void put_value(vd_buf *out, vd_jv v)
+{
+    if (vd_jv_is(v, VD_JSON_ARRAY) && vd_jv_count(v) > 0)
+        put_strings(out, v, "");
+    else
+        put_safe(out, vd_jv_is(v, VD_JSON_STRING) ? vd_jv_str_raw(v) : vd_jv_raw(v));
+}
+
+/* "quote.body.mr_td"; returns how wide it is. */
+static size_t put_path(vd_buf *out, const vd_jv_iter *level, size_t depth)
+{
+    size_t before = out->n;
+    for (size_t i = 0; i <= depth; i++) {
+        vd_span name = vd_jv_str_raw(level[i].name);
+        vd_buf_printf(out, i ? ".%.*s" : "  %.*s", (int)name.n, (const char *)name.p);
+    }
+    return out->n - before;
+}
+
+/* Members of claims, one a line, those of objects by their path. */
 static void put_claims(vd_buf *out, vd_span json)
 {
     VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
     if (vd_json_parse(json, VD_JSON_LIMITS(OUT_BYTES), &doc, NULL).code != VD_E_OK)
         return;
-    vd_jv_iter it = vd_jv_iter_of(vd_json_root(doc));
-    while (vd_jv_next(&it)) {
-        vd_span name = vd_jv_str_raw(it.name);
-        vd_buf_printf(out, "  %-32.*s ", (int)name.n, (const char *)name.p);
-        put_safe(out, vd_jv_is(it.value, VD_JSON_STRING) ? vd_jv_str_raw(it.value)
-                                                         : vd_jv_raw(it.value));
+    vd_jv_iter level[CLAIMS_DEPTH] = { vd_jv_iter_of(vd_json_root(doc)) };
+    size_t depth = 0;
+    for (;;) {
+        if (!vd_jv_next(&level[depth])) {
+            if (depth == 0)
+                return;
+            depth--;
+            continue;
+        }
+        vd_jv v = level[depth].value;
+        if (depth == 0 && vd_jv_str_eq(level[0].name, "tcb_parts"))
+            continue; /* a table of its own */
+        if (vd_jv_is(v, VD_JSON_OBJECT) && depth + 1 < CLAIMS_DEPTH) {
+            level[++depth] = vd_jv_iter_of(v);
+            continue;
+        }
+        size_t width = put_path(out, level, depth);
+        vd_buf_printf(out, "%*s ", width < NAME_WIDTH ? (int)(NAME_WIDTH - width) : 0, "");
+        put_value(out, v);
         vd_buf_str(out, "\n");
     }
+}
+
+/* The day of a time in RFC 3339. */
+static vd_span day_of(vd_jv time)
+{
+    return vd_span_part(vd_jv_str_raw(time), 0, sizeof "2026-06-01" - 1);
+}
+
+static void put_part(vd_buf *out, vd_jv name, vd_jv part, const struct paint *p)
+{
+    vd_span title = vd_jv_str_raw(name);
+    vd_span status = vd_jv_str_raw(vd_jv_get(part, "status"));
+    vd_span day = day_of(vd_jv_get(part, "date"));
+    const char *colour = vd_span_eq_str(status, "UpToDate") ? p->good : p->warn;
+    vd_buf_printf(out, "  %-16.*s %s%-36.*s%s %.*s", (int)title.n, (const char *)title.p, colour,
+                  (int)status.n, (const char *)status.p, p->end, (int)day.n, (const char *)day.p);
+    vd_jv limit = vd_jv_get(part, "held_back_by");
+    if (vd_jv_ok(limit)) {
+        vd_buf_printf(out, "  %sheld back by%s ", p->dim, p->end);
+        put_safe(out, vd_jv_str_raw(limit));
+    }
+    put_strings(out, vd_jv_get(part, "advisory_ids"), "  ");
+    vd_buf_str(out, "\n");
+}
+
+/* TCB status, date and advisories, and what keeps each part from a better level; of TEEs whose
+ * claims tell the parts. */
+static void put_tcb(vd_buf *out, const struct iss_claims *c, const struct paint *p)
+{
+    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
+    if (vd_json_parse(vd_buf_span(&c->claims), VD_JSON_LIMITS(OUT_BYTES), &doc, NULL).code !=
+        VD_E_OK)
+        return;
+    vd_jv claims = vd_json_root(doc);
+    vd_jv parts = vd_jv_get(claims, "tcb_parts");
+    if (!vd_jv_ok(parts))
+        return;
+    vd_buf_printf(out, "\n%sTCB of %s%s\n", p->bold, c->tee, p->end);
+    vd_jv_iter it = vd_jv_iter_of(parts);
+    while (vd_jv_next(&it))
+        put_part(out, it.name, it.value, p);
+    vd_span status = vd_jv_str_raw(vd_jv_get(claims, "tcb_status"));
+    vd_span day = day_of(vd_jv_get(claims, "tcb_date"));
+    const char *colour = vd_span_eq_str(status, "UpToDate") ? p->good : p->warn;
+    vd_buf_printf(out, "  %sstatus%s           %s%-36.*s%s %.*s", p->bold, p->end, colour,
+                  (int)status.n, (const char *)status.p, p->end, (int)day.n, (const char *)day.p);
+    put_strings(out, vd_jv_get(claims, "advisory_ids"), "  ");
+    vd_buf_str(out, "\n");
+}
+
+static void put_event_log(vd_buf *out, const struct iss_claims *c)
+{
+    if (c->event_log == ISS_EVENT_LOG_NONE)
+        return;
+    vd_buf_str(out, "  event log                        ");
+    if (c->event_log == ISS_EVENT_LOG_REPLAYED) {
+        vd_buf_str(out, "replayed, sha256 ");
+        vd_hex_encode(vd_span_of(c->event_log_sha256, sizeof c->event_log_sha256), out);
+    } else {
+        vd_buf_str(out, "absent");
+    }
+    vd_buf_str(out, "\n");
 }
 
 static const char *tier_colour(enum vd_ear_tier t, const struct paint *p)
@@ -151,10 +256,35 @@ static void put_head(vd_buf *out, const struct iss_verdict *v, const struct pain
     }
 }
 
+/* The next line; false behind the last. */
+static bool next_line(vd_span *rest, vd_span *ret)
+{
+    if (rest->n == 0)
+        return false;
+    size_t n = vd_span_find(*rest, '\n');
+    *ret = vd_span_part(*rest, 0, n);
+    *rest = vd_span_part(*rest, n + 1, rest->n);
+    return true;
+}
+
+static void put_notes(vd_buf *out, vd_span notes, const struct paint *p)
+{
+    if (notes.n == 0)
+        return;
+    vd_buf_printf(out, "\n%scollateral that was not used%s\n", p->bold, p->end);
+    vd_span line;
+    while (next_line(&notes, &line)) {
+        vd_buf_str(out, "  ");
+        put_safe(out, line);
+        vd_buf_str(out, "\n");
+    }
+}
+
 static void put_human(vd_buf *out, const struct iss_verdict *v, const struct paint *p)
 {
     put_head(out, v, p);
     put_checks(out, v, p);
+    put_notes(out, v->notes, p);
     if (!v->verified && v->list->unverified.n > 0) {
         vd_buf_printf(out, "\n%sclaims, %sUNVERIFIED%s: what the evidence says, not what is so\n",
                       p->bold, p->bad, p->end);
@@ -174,6 +304,8 @@ static void put_human(vd_buf *out, const struct iss_verdict *v, const struct pai
             put_safe(out, vd_buf_span(&c->init_data));
             vd_buf_str(out, "\n");
         }
+        put_event_log(out, c);
+        put_tcb(out, c, p);
     }
     for (size_t i = 0; v->appraised && i < v->appraisals->n; i++)
         put_appraisal(out, &v->appraisals->item[i], p);
@@ -209,6 +341,17 @@ static void json_appraisal(vd_jw *w, const struct iss_appraisal *a)
     vd_jw_end(w);
 }
 
+static void json_event_log(vd_jw *w, const struct iss_claims *c)
+{
+    vd_jw_key(w, "event_log");
+    vd_jw_obj(w);
+    bool replayed = c->event_log == ISS_EVENT_LOG_REPLAYED;
+    if (replayed)
+        vd_jw_khex(w, "sha256", vd_span_of(c->event_log_sha256, sizeof c->event_log_sha256));
+    vd_jw_kstr(w, "state", replayed ? "replayed" : "absent");
+    vd_jw_end(w);
+}
+
 static void json_submods(vd_jw *w, const struct iss_verdict *v)
 {
     vd_jw_key(w, "submods");
@@ -228,8 +371,11 @@ static void json_submods(vd_jw *w, const struct iss_verdict *v)
             vd_jw_kspan(w, "report_data", vd_buf_span(&c->report_data));
         if (c->has_init_data)
             vd_jw_kspan(w, "init_data", vd_buf_span(&c->init_data));
+        if (c->event_log != ISS_EVENT_LOG_NONE)
+            json_event_log(w, c);
         vd_jw_key(w, "claims");
         vd_jw_raw(w, vd_buf_span(&c->claims));
+        iss_claims_put_events(vd_buf_span(&c->events), w->out);
         if (v->appraised && i < v->appraisals->n)
             json_appraisal(w, &v->appraisals->item[i]);
         vd_jw_end(w);
@@ -248,6 +394,13 @@ static vd_rc put_json(vd_buf *out, const struct iss_verdict *v, vd_err *err)
     vd_jw_time(&w, v->at);
     vd_jw_kbool(&w, "report_data_bound", v->data_bound);
     json_checks(&w, v->list);
+    vd_jw_key(&w, "collateral_not_used");
+    vd_jw_arr(&w);
+    vd_span rest = v->notes;
+    vd_span line;
+    while (next_line(&rest, &line))
+        vd_jw_str_span(&w, line);
+    vd_jw_end(&w);
     if (v->verified)
         json_submods(&w, v);
     if (v->appraised) {

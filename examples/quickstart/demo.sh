@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job in four parts, on loopback, with genuine and simulated AMD SEV-SNP evidence. Called by
+# The main job in four parts, on loopback, with genuine and simulated AMD SEV-SNP and Intel TDX evidence. Called by
 # ./run demo [--keep [--sample]]; --stop ends what --keep left running.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -50,7 +50,8 @@ ISSUER_PID='' BROKER_PID=''
 cleanup() { [ "$KEEP" = done ] || stop_servers $ISSUER_PID $BROKER_PID; [ "$KEEP" = done ] || rm -rf "$DIR"; }
 trap cleanup EXIT
 
-title "1  Genuine evidence, verified offline against AMD's real roots (clock: 2026-06-01)"
+title "1  Genuine evidence, verified offline against the vendors' real roots"
+note "AMD SEV-SNP, at 2026-06-01"
 AT=2026-06-01T00:00:00Z
 VECTORS=tests/vectors/snp
 "$BIN/vidimus-issuer" verify --tee snp --at $AT $VECTORS/trustee/e2e-evidence.json >"$DIR/genoa"
@@ -68,11 +69,37 @@ good "Milan report of version 2: refused by default"
     $VECTORS/virtee-sev/report_milan.hex >/dev/null
 good "the same with --set tee.snp.allow_v2=true: accepted"
 
+note "Intel TDX, at 2025-11-01: quote of a Google cloud machine with its event log; TCB info, identity and CRLs from a folder"
+INTEL=tests/vectors/intel
+TD=$INTEL/go-tdx-guest/ccel
+"$BIN/vidimus-issuer" verify --tee tdx --at 2025-11-01T00:00:00Z --collateral $INTEL/automata-dcap-attestation \
+    --event-log $TD/ccel_data.dat $TD/cos-113-tdx-quote.dat >"$DIR/tdx"
+printf '    %s checks passed, among them: chain to Intel'"'"'s root, two CRLs, TCB info, quoting enclave, TDX module\n' "$(grep -c '^  ok ' "$DIR/tdx")"
+grep -E '^  ok +event log' "$DIR/tdx" | cut -c1-100 | indent
+sed -n '/^TCB of tdx/,/^ *$/p' "$DIR/tdx" | sed '$d' | cut -c1-100 | indent
+good "TDX quote: accepted, and the event log gives exactly the four registers of the quote"
+# One byte of the digest of a boot loader's event.
+{ head -c 12000 $TD/ccel_data.dat; printf 'x'; tail -c +12002 $TD/ccel_data.dat; } >"$DIR/ccel"
+if "$BIN/vidimus-issuer" verify --tee tdx --at 2025-11-01T00:00:00Z --collateral $INTEL/automata-dcap-attestation \
+    --event-log "$DIR/ccel" $TD/cos-113-tdx-quote.dat >"$DIR/tdx" 2>&1; then
+    fail "a changed event log was accepted"
+fi
+grep '^reason' "$DIR/tdx" | indent
+good "the same with one byte of the event log changed: refused"
+if "$BIN/vidimus-issuer" verify --tee tdx --at 2025-12-01T00:00:00Z --collateral $INTEL/automata-dcap-attestation \
+    $TD/cos-113-tdx-quote.dat >"$DIR/tdx" 2>&1; then
+    fail "expired collateral was accepted"
+fi
+grep '^reason' "$DIR/tdx" | indent
+good "the quote a month later, with the same collateral: refused"
+
 title "2  A guest attests at the issuer and fetches a secret from the broker"
 "$BIN/vidimus" admin keygen --quiet --out "$DIR/admin.key"
 # The simulated platform's RSA-4096 keys take seconds to make: a later demo finds them here.
 PKI=$ROOT/build/demo-pki
 PKI_ROOTS=$("$BIN/simsnp" pki --pki "$PKI" --line Milan)
+INTEL_ROOT=$("$BIN/simtdx" pki --pki "$DIR/intel")
+"$BIN/simtdx" collateral --pki "$DIR/intel" --out "$DIR/collateral"
 common() { # program
     cat <<TOML
 [guest]
@@ -106,6 +133,10 @@ sample=false; [ $SAMPLE = 1 ] && sample=true
 [passport]
 issuer = "https://issuer.example"
 key_file = "$DIR/issuer/passport.key"
+[collateral]
+dir = "$DIR/collateral"
+[tee.dcap]
+extra_roots = ["$INTEL_ROOT"]
 [tee.snp]
 extra_roots = ["$PKI_ROOTS"]
 [tee.sample]
@@ -164,7 +195,13 @@ OTHER=$(printf 'b6%.0s' $(seq 48))
 GUEST="$BIN/simsnp attest --pki $PKI --measurement $MEASUREMENT"
 "$V" policy put --quiet --server issuer default_cpu examples/quickstart/issuer-policy.rego >/dev/null
 "$V" refvalue put --quiet snp_launch_measurement "[\"$MEASUREMENT\"]" >/dev/null
-good "attestation owner: policy default_cpu and the expected launch measurement are set"
+TD_GUEST="$BIN/simtdx attest --pki $DIR/intel"
+"$BIN/simtdx" quote --pki "$DIR/intel" --out "$DIR/quote"
+register() { tail -c "+$(($1 + 1))" "$DIR/quote" | head -c 48 | od -An -v -tx1 | tr -d ' \n'; } # offset in a version 4 quote
+"$V" refvalue put --quiet mr_td "[\"$(register 184)\"]" >/dev/null
+"$V" refvalue put --quiet rtmr_1 "[\"$(register 424)\"]" >/dev/null
+"$V" refvalue put --quiet rtmr_2 "[\"$(register 472)\"]" >/dev/null
+good "attestation owner: policy default_cpu, the expected launch measurement and the expected TDX registers are set"
 "$V" policy put --quiet --server broker resource-policy examples/quickstart/release-policy.rego >/dev/null
 printf 'the model is signed by three parties' | "$V" secret put --quiet demo/model/key - >/dev/null
 good "secret owner: release policy is set, secret demo/model/key is stored"
@@ -178,6 +215,11 @@ SECRET=$("$V" get --quiet demo/model/key --tee snp --attester "$GUEST" --broker 
 [ "$SECRET" = 'the model is signed by three parties' ] || fail "the secret came out wrong"
 env -u VIDIMUS_ISSUER_URL "$V" get --quiet demo/model/key --tee snp --attester "$GUEST" >/dev/null
 good "a guest that knows only the broker's URL gets it too, through the relay"
+"$V" attest --quiet --tee tdx --attester "$TD_GUEST" --key "$DIR/td.key" --out "$DIR/td.passport"
+good "simulated TDX guest: attested with a live nonce and its event log, passport of $(wc -c <"$DIR/td.passport") bytes received"
+SECRET=$("$V" get --quiet demo/model/key --passport "$DIR/td.passport" --key "$DIR/td.key")
+[ "$SECRET" = 'the model is signed by three parties' ] || fail "the secret came out wrong"
+good "the broker released the secret to it as well"
 
 title "3  What must be refused, and how the owner sees why"
 "$V" attest --quiet --tee snp --attester "$BIN/simsnp attest --pki $PKI --measurement $OTHER" --key "$DIR/other.key" --out "$DIR/other.passport"
@@ -189,6 +231,14 @@ DECISION=$(sed -n 's/.*(decision \([A-Za-z0-9_-]*\)).*/\1/p' "$DIR/denied")
 [ -n "$DECISION" ] || fail "the denial carries no decision id"
 "$V" explain --server broker "$DECISION" | indent
 good "changed measurement: denied; the secret owner reads the reason above"
+if "$V" attest --quiet --tee tdx --attester "$TD_GUEST --altered-log" --key "$DIR/td.key" >/dev/null 2>"$DIR/denied"; then
+    fail "an event log that does not replay was accepted"
+fi
+indent <"$DIR/denied"
+DECISION=$(sed -n 's/.*(decision \([A-Za-z0-9_-]*\)).*/\1/p' "$DIR/denied")
+[ -n "$DECISION" ] || fail "the refusal carries no decision id"
+"$V" explain --server issuer "$DECISION" | indent
+good "TDX guest whose event log has one event too many: refused"
 cat >"$DIR/replay" <<TEXT
 #!/bin/sh
 # An attester that answers every challenge with the evidence of the first one.

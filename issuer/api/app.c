@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { PIN_MAX = 256 };
+enum { PIN_MAX = 256, WATCH_EVERY = 86400 };
 
 static struct iss_revocations_cfg revocations_cfg(const struct vd_server *s)
 {
@@ -136,6 +136,11 @@ void iss_app_tick(struct vd_server *s)
     struct iss_app *app = s->app;
     iss_keyring_tick(app->keys);
     iss_revocations_tick(app->revocations);
+    int64_t now = vd_clock_s(&s->clock);
+    if (now - app->collateral_watched >= WATCH_EVERY || now < app->collateral_watched) {
+        app->collateral_watched = now;
+        iss_collateral_watch(app->collateral);
+    }
 }
 
 static vd_rc open_evidence(struct iss_app *app, const struct vd_config *c, vd_err *err)
@@ -215,8 +220,28 @@ void iss_status(struct vd_server *s, vd_buf *members_json)
     vd_jw_end(&w);
 }
 
+static void put_end(void *ctx, const char *kind, vd_span key, int64_t expires, vd_span stops)
+{
+    (void)stops;
+    vd_buf_printf(ctx, "vidimus_collateral_ends_timestamp_seconds{kind=\"%s\",key=\"%.*s\"} %lld\n",
+                  kind, (int)key.n, (const char *)key.p, (long long)expires);
+}
+
+/* Keys of collateral are words, digits and slashes: nothing in them needs an escape. */
+static void put_ends(const struct iss_app *app, vd_buf *lines)
+{
+    vd_err why = { 0 };
+    vd_buf_str(lines,
+               "# HELP vidimus_collateral_ends_timestamp_seconds When vendor collateral that "
+               "is held ends.\n"
+               "# TYPE vidimus_collateral_ends_timestamp_seconds gauge\n");
+    if (iss_collateral_ends(app->collateral, put_end, lines, &why).code != VD_E_OK)
+        vd_log_err(app->server->log, VD_LOG_WARN, "collateral", &why);
+}
+
 void iss_metrics(struct vd_server *s, vd_buf *lines)
 {
+    put_ends(s->app, lines);
     const struct iss_counters *c = &((struct iss_app *)s->app)->count;
     const struct {
         const char *name;

@@ -25,6 +25,7 @@ struct iss_app {
     struct vd_server *server;
     struct iss_challenges *challenges;
     struct iss_collateral *collateral;
+    int64_t collateral_watched; /* when its ends were looked at; of the main thread */
     struct iss_tees *tees;
     struct iss_policies *policies;
     struct iss_rvps *rvps;

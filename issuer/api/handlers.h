@@ -44,3 +44,8 @@ vd_rc iss_admin_keys_revoke(const struct vd_req *req, struct vd_resp *resp, vd_e
 vd_rc iss_admin_revocations(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc iss_admin_revocations_add(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc iss_admin_revocations_remove(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+/* admin_collateral.c */
+vd_rc iss_admin_collateral(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_collateral_fetch(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_collateral_import(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_collateral_export(const struct vd_req *req, struct vd_resp *resp, vd_err *err);

@@ -44,6 +44,10 @@ const struct vd_route iss_admin_routes[] = {
     { VD_GET,    "/api/v1/revocations",                VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_revocations },
     { VD_POST,   "/api/v1/revocations",                VD_ADMIN, VD_BODY(auth_body),     NATIVE, VD_WORK, iss_admin_revocations_add },
     { VD_DELETE, "/api/v1/revocations/{type}/{value}", VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_revocations_remove },
+    { VD_GET,    "/api/v1/collateral",                 VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_collateral },
+    { VD_POST,   "/api/v1/collateral/fetch",           VD_ADMIN, VD_BODY(auth_body),     NATIVE, VD_WORK, iss_admin_collateral_fetch },
+    { VD_POST,   "/api/v1/collateral/import",          VD_ADMIN, VD_BODY(refvalue_body), NATIVE, VD_WORK, iss_admin_collateral_import },
+    { VD_GET,    "/api/v1/collateral/export",          VD_ADMIN, VD_NO_BODY,             NATIVE, VD_WORK, iss_admin_collateral_export },
 };
 const size_t iss_admin_routes_n = sizeof iss_admin_routes / sizeof iss_admin_routes[0];
 /* clang-format on */

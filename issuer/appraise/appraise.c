@@ -5,9 +5,6 @@
 #include <stdlib.h>
 
 #include "issuer/appraise/appraise_priv.h"
-#include "shared/crypto/hash.h"
-
-#define EVENT_LOG "uefi_event_logs"
 
 struct iss_appraisals *iss_appraisals_new(void)
 {
@@ -30,6 +27,7 @@ void iss_appraisals_free(struct iss_appraisals *a)
 
 struct parts {
     vd_span claims; /* of the verifier */
+    vd_span events; /* a member more of these; empty: none */
     vd_span runtime;
     vd_span init;
 };
@@ -48,7 +46,7 @@ static void raw_or_null(vd_jw *w, const char *key, vd_span json)
 static vd_rc write_annotated(const struct iss_claims *c, const struct parts *p, vd_buf *out,
                              vd_err *err)
 {
-    *out = vd_buf_of(p->claims.n + p->runtime.n + p->init.n +
+    *out = vd_buf_of(p->claims.n + p->events.n + p->runtime.n + p->init.n +
                      6 * (c->report_data.n + c->init_data.n) + 1024);
     vd_jw w = vd_jw_of(out);
     vd_jw_obj(&w);
@@ -62,6 +60,7 @@ static vd_rc write_annotated(const struct iss_claims *c, const struct parts *p, 
     }
     vd_jw_key(&w, c->tee);
     vd_jw_raw(&w, p->claims);
+    iss_claims_put_events(p->events, out);
     vd_jw_end(&w);
     return vd_buf_check(out, err);
 }
@@ -86,45 +85,19 @@ static vd_rc write_input(const struct iss_claims *c, vd_span annotated, vd_buf *
     return vd_buf_check(out, err);
 }
 
-/* Takes the event log out of the claims that go into the passport and says what it was. */
-static vd_rc drop_event_log(vd_span claims, vd_buf *ret_rest, vd_buf *ret_note, vd_err *err)
+/* What the passport says of the event log in place of its events. */
+static vd_rc write_event_log(const struct iss_claims *c, vd_buf *out, vd_err *err)
 {
-    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    const struct vd_json_limits limits = { claims.n, 32, UINT32_MAX / 64 };
-    VD_TRY(vd_json_parse(claims, &limits, &doc, err));
-    vd_jv log = vd_jv_get(vd_json_root(doc), EVENT_LOG);
-    if (!vd_jv_ok(log))
+    if (c->event_log == ISS_EVENT_LOG_NONE)
         return VD_OK;
-    uint8_t sha256[VD_HASH_BYTES_MAX];
-    VD_TRY(vd_hash_of(VD_SHA256, vd_jv_raw(log), sha256, err));
-    *ret_note = vd_buf_of(256);
-    vd_jw w = vd_jw_of(ret_note);
+    *out = vd_buf_of(256);
+    vd_jw w = vd_jw_of(out);
     vd_jw_obj(&w);
-    vd_jw_khex(&w, "sha256", vd_span_of(sha256, 32));
-    vd_jw_kstr(&w, "state", "replayed"); /* drivers refuse a log that does not replay */
+    if (c->event_log == ISS_EVENT_LOG_REPLAYED)
+        vd_jw_khex(&w, "sha256", vd_span_of(c->event_log_sha256, sizeof c->event_log_sha256));
+    vd_jw_kstr(&w, "state", c->event_log == ISS_EVENT_LOG_REPLAYED ? "replayed" : "absent");
     vd_jw_end(&w);
-    VD_TRY(vd_buf_check(ret_note, err));
-
-    *ret_rest = vd_buf_of(claims.n + 16);
-    w = vd_jw_of(ret_rest);
-    vd_jw_obj(&w);
-    vd_jv_iter it = vd_jv_iter_of(vd_json_root(doc));
-    while (vd_jv_next(&it)) {
-        if (vd_jv_str_eq(it.name, EVENT_LOG))
-            continue;
-        VD_AUTO_BUF name = vd_buf_of(claims.n);
-        VD_TRY(vd_jv_str(it.name, &name, err));
-        vd_jw_key_span(&w, vd_buf_span(&name));
-        vd_jw_raw(&w, vd_jv_raw(it.value));
-    }
-    vd_jw_end(&w);
-    return vd_buf_check(ret_rest, err);
-}
-
-static bool has_event_log(vd_span claims)
-{
-    return claims.n &&
-           memmem(claims.p, claims.n, "\"" EVENT_LOG "\"", sizeof EVENT_LOG + 1) != NULL;
+    return vd_buf_check(out, err);
 }
 
 /* ---- policy ------------------------------------------------------------------------------------
@@ -195,24 +168,22 @@ static vd_rc appraise_one(const struct iss_appraise_in *in, size_t i, struct iss
     const struct iss_claims *c = a->claims;
     struct parts p = {
         .claims = vd_buf_span(&c->claims),
+        .events = vd_buf_span(&c->events),
         .runtime = in->plain ? in->plain[i].runtime : VD_SPAN_NONE,
         .init = in->plain ? in->plain[i].init : VD_SPAN_NONE,
     };
     VD_AUTO(vd_policy_unref) struct vd_policy *policy = NULL;
     VD_AUTO_BUF input = vd_buf_of(0);
-    VD_AUTO_BUF rest = vd_buf_of(0);
     VD_TRY(iss_policies_find(in->policies, a->policy_id, &policy, &a->builtin, err));
     memcpy(a->policy_sha256, vd_policy_sha256(policy), sizeof a->policy_sha256);
 
     VD_TRY(write_annotated(c, &p, &a->annotated, err));
     VD_TRY(write_input(c, vd_buf_span(&a->annotated), &input, err));
-    if (!in->event_logs && has_event_log(p.claims)) {
-        VD_TRY(drop_event_log(p.claims, &rest, &a->event_log, err));
-        if (rest.n) {
-            p.claims = vd_buf_span(&rest);
-            vd_buf_done(&a->annotated);
-            VD_TRY(write_annotated(c, &p, &a->annotated, err));
-        }
+    VD_TRY(write_event_log(c, &a->event_log, err));
+    if (!in->event_logs && p.events.n) {
+        p.events = VD_SPAN_NONE;
+        vd_buf_done(&a->annotated);
+        VD_TRY(write_annotated(c, &p, &a->annotated, err));
     }
     struct asking x = { in, a };
     return run_policy(&x, policy, vd_buf_span(&input), err);

@@ -3,7 +3,7 @@
  * hashes meet, which makes the bound stricter for both and keeps the memory fixed. */
 #include "issuer/collateral/collateral_priv.h"
 
-enum { SLOTS = 1024, WINDOW = 60, SLOT_AT_ONCE = 2, ALL_AT_ONCE = 4 };
+enum { SLOTS = 1024, WINDOW = 60, SLOT_AT_ONCE = 8, ALL_AT_ONCE = 16 };
 
 struct slot {
     int64_t start;
@@ -31,17 +31,19 @@ void coll_bound_free(struct coll_bound *b)
     free(b);
 }
 
-static struct slot *slot_of(struct coll_bound *b, const char *source)
+static unsigned slot_of(const char *source)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (const char *c = source ? source : ""; *c; c++)
         h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-    return &b->slot[(h ^ h >> 32) % SLOTS];
+    return (unsigned)((h ^ h >> 32) % SLOTS);
 }
 
-vd_rc coll_bound_enter(struct coll_bound *b, const char *source, int64_t now, vd_err *err)
+vd_rc coll_bound_enter(struct coll_bound *b, const char *source, int64_t now, unsigned *ret_slot,
+                       vd_err *err)
 {
-    struct slot *s = slot_of(b, source);
+    unsigned at = slot_of(source);
+    struct slot *s = &b->slot[at];
     if (now < s->start || now - s->start >= WINDOW) {
         s->start = now;
         s->count = 0;
@@ -56,11 +58,12 @@ vd_rc coll_bound_enter(struct coll_bound *b, const char *source, int64_t now, vd
     s->count++;
     s->running++;
     b->running++;
+    *ret_slot = at;
     return VD_OK;
 }
 
-void coll_bound_leave(struct coll_bound *b, const char *source)
+void coll_bound_leave(struct coll_bound *b, unsigned slot)
 {
-    slot_of(b, source)->running--;
+    b->slot[slot].running--;
     b->running--;
 }

@@ -1,67 +1,12 @@
-/* The store of collateral: a table of what was found, one search per key at a time, a thread that
- * fetches behind the back of callers who do not wait. The lock is never held over a file or the
- * network. An entry is "flying" while somebody searches; its finder or the thread lands it. */
-#include "issuer/collateral/collateral_priv.h"
-
+/* The store of collateral: a table of what was found, one search per key at a time. The lock is
+ * never held over a file or the network. Files are searched by the caller; the vendor by threads of
+ * the store, while the caller waits as long as it may, or not at all. */
 #include <errno.h>
-#include <sys/stat.h>
 #include <time.h>
 
-enum { BUCKETS = 1024, FOUND_MAX = 4096, MISSING_MAX = 1024, QUEUE_MAX = 16, PAUSE_LOCAL = 10 };
+#include "issuer/collateral/store_priv.h"
 
-struct entry {
-    struct entry *next;
-    const struct coll_kind *kind;
-    vd_buf key;
-    struct iss_collateral_item *item; /* what is known, however old */
-    int64_t pause_until;              /* no new search before; why: code and msg */
-    vd_code code;
-    char msg[240];
-    bool flying;
-    unsigned pins; /* pointers to it outside the table */
-};
-
-struct iss_collateral {
-    struct coll_places at;
-    struct coll_bound *bound;
-    pthread_mutex_t lock;
-    pthread_cond_t landed; /* an entry is no longer flying */
-    pthread_cond_t queued; /* work for the thread, or the end */
-    struct entry *bucket[BUCKETS];
-    size_t n_entries;
-    size_t sweep; /* bucket where the next eviction begins */
-    uint64_t last_id;
-    struct entry *queue[QUEUE_MAX];
-    size_t n_queue;
-    bool ending;
-    bool has_thread;
-    pthread_t thread;
-};
-
-const struct vd_setting iss_collateral_settings[] = {
-    { .key = "collateral.dir",
-      .type = VD_SET_PATH,
-      .help = "Directory of vendor certificates and CRLs that were brought here by hand "
-              "(vcek/<chip id>/..., crl/<line>.crl)." },
-    { .key = "collateral.cache",
-      .type = VD_SET_PATH,
-      .help = "Folder where fetched certificates and CRLs are kept across restarts. Unset: in "
-              "memory only." },
-    { .key = "collateral.sources",
-      .type = VD_SET_STRS,
-      .def = "[\"offline\", \"vendor\"]",
-      .help = "Where collateral may come from: \"offline\" is the directory above, \"vendor\" the "
-              "vendor's service." },
-    { .key = "collateral.fetches_per_source",
-      .type = VD_SET_U64,
-      .def = "60",
-      .min = 1,
-      .max = 100000,
-      .help = "Different things that one source (an IPv4 address or an IPv6 /64) may make us fetch "
-              "in a minute." },
-};
-const size_t iss_collateral_settings_n =
-    sizeof iss_collateral_settings / sizeof iss_collateral_settings[0];
+enum { FOUND_MAX = 4096, MISSING_MAX = 1024, PAUSE_LOCAL = 10 };
 
 /* ---- items -------------------------------------------------------------------------------------
  */
@@ -93,7 +38,7 @@ uint64_t iss_collateral_item_id(const struct iss_collateral_item *i)
 /* ---- the table (under the lock) -----------------------------------------------------------------
  */
 
-static void entry_free(struct entry *e)
+static void entry_free(struct coll_entry *e)
 {
     iss_collateral_item_unref(e->item);
     vd_buf_done(&e->key);
@@ -105,16 +50,16 @@ static size_t bucket_of(const struct coll_kind *k, vd_span key)
     uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (uintptr_t)k;
     for (size_t i = 0; i < key.n; i++)
         h = (h ^ key.p[i]) * UINT64_C(0x100000001b3);
-    return (size_t)((h ^ h >> 32) % BUCKETS);
+    return (size_t)((h ^ h >> 32) % COLL_BUCKETS);
 }
 
 /* Makes room: first something that was not found, else anything that nobody holds. */
 static void evict_one(struct iss_collateral *c, bool missing_only)
 {
-    for (size_t i = 0; i < BUCKETS; i++) {
-        c->sweep = (c->sweep + 1) % BUCKETS;
-        for (struct entry **at = &c->bucket[c->sweep]; *at; at = &(*at)->next) {
-            struct entry *e = *at;
+    for (size_t i = 0; i < COLL_BUCKETS; i++) {
+        c->sweep = (c->sweep + 1) % COLL_BUCKETS;
+        for (struct coll_entry **at = &c->bucket[c->sweep]; *at; at = &(*at)->next) {
+            struct coll_entry *e = *at;
             if (e->pins > 0 || e->flying || (missing_only && e->item))
                 continue;
             *at = e->next;
@@ -125,17 +70,25 @@ static void evict_one(struct iss_collateral *c, bool missing_only)
     }
 }
 
-static struct entry *entry_of(struct iss_collateral *c, const struct coll_kind *k, vd_span key)
+static struct coll_entry *find_entry(const struct iss_collateral *c, const struct coll_kind *k,
+                                     vd_span key)
 {
-    struct entry **bucket = &c->bucket[bucket_of(k, key)];
-    for (struct entry *e = *bucket; e; e = e->next)
-        if (e->kind == k && vd_span_eq(vd_buf_span(&e->key), key))
-            return e;
+    struct coll_entry *e = c->bucket[bucket_of(k, key)];
+    while (e && (e->kind != k || !vd_span_eq(vd_buf_span(&e->key), key)))
+        e = e->next;
+    return e;
+}
+
+static struct coll_entry *entry_of(struct iss_collateral *c, const struct coll_kind *k, vd_span key)
+{
+    struct coll_entry *e = find_entry(c, k, key);
+    if (e)
+        return e;
     if (c->n_entries >= FOUND_MAX)
         evict_one(c, false);
     else if (c->n_entries >= MISSING_MAX)
         evict_one(c, true);
-    struct entry *e = calloc(1, sizeof *e);
+    e = calloc(1, sizeof *e);
     if (!e)
         return NULL;
     e->kind = k;
@@ -145,76 +98,22 @@ static struct entry *entry_of(struct iss_collateral *c, const struct coll_kind *
         entry_free(e);
         return NULL;
     }
+    struct coll_entry **bucket = &c->bucket[bucket_of(k, key)];
     e->next = *bucket;
     *bucket = e;
     c->n_entries++;
     return e;
 }
 
-/* Ends a search: a new item, which the entry takes over, or the reason why there is none and how
- * long nobody should ask. */
-static void land(struct iss_collateral *c, struct entry *e, struct iss_collateral_item *item,
-                 const vd_err *why, int64_t pause)
-{
-    if (item) {
-        bool same = e->item && vd_span_eq(vd_buf_span(&e->item->bytes), vd_buf_span(&item->bytes));
-        item->id = same ? e->item->id : ++c->last_id;
-        iss_collateral_item_unref(e->item);
-        e->item = item;
-    }
-    e->code = why ? why->code : VD_E_OK;
-    e->pause_until = why ? vd_clock_s(&c->at.clock) + pause : 0;
-    if (why)
-        (void)snprintf(e->msg, sizeof e->msg, "%s", why->msg);
-    e->flying = false;
-    (void)pthread_cond_broadcast(&c->landed);
-}
-
-/* ---- the thread ---------------------------------------------------------------------------------
+/* ---- searching (under the lock, which is open over files) ---------------------------------------
  */
 
-static void *fetch_thread(void *arg)
+static bool usable(const struct iss_collateral *c, const struct coll_entry *e)
 {
-    struct iss_collateral *c = arg;
-    (void)pthread_mutex_lock(&c->lock);
-    for (;;) {
-        while (c->n_queue == 0 && !c->ending)
-            (void)pthread_cond_wait(&c->queued, &c->lock);
-        if (c->ending)
-            break;
-        struct entry *e = c->queue[--c->n_queue];
-        (void)pthread_mutex_unlock(&c->lock);
-        struct iss_collateral_item *item = NULL;
-        int64_t pause = 0;
-        vd_err why = { 0 };
-        vd_rc_ rc = coll_fetch(&c->at, e->kind, vd_buf_span(&e->key), &item, &pause, &why);
-        if (rc.code != VD_E_OK)
-            vd_log_err(c->at.log, VD_LOG_WARN, "collateral", &why);
-        (void)pthread_mutex_lock(&c->lock);
-        land(c, e, item, rc.code == VD_E_OK ? NULL : &why, pause);
-        e->pins--;
-    }
-    (void)pthread_mutex_unlock(&c->lock);
-    return NULL;
+    return e->item && coll_valid(&e->item->rank, vd_clock_s(&c->at.clock));
 }
 
-/* Under the lock; the entry stays flying and pinned until the thread lands it. */
-static bool queue_fetch(struct iss_collateral *c, struct entry *e)
-{
-    if (!c->has_thread)
-        c->has_thread = pthread_create(&c->thread, NULL, fetch_thread, c) == 0;
-    if (!c->has_thread || c->n_queue == QUEUE_MAX)
-        return false;
-    c->queue[c->n_queue++] = e;
-    e->pins++;
-    (void)pthread_cond_signal(&c->queued);
-    return true;
-}
-
-/* ---- searching ----------------------------------------------------------------------------------
- */
-
-static vd_rc give(const struct entry *e, struct iss_collateral_item **ret, vd_err *err)
+static vd_rc give(const struct coll_entry *e, struct iss_collateral_item **ret, vd_err *err)
 {
     if (!e->item)
         return vd_fail(err, e->code ? e->code : VD_E_COLLATERAL, "%s",
@@ -223,105 +122,164 @@ static vd_rc give(const struct entry *e, struct iss_collateral_item **ret, vd_er
     return VD_OK;
 }
 
-/* Waits until nobody else searches for this entry. */
-static vd_rc wait_landed(struct iss_collateral *c, const struct entry *e, vd_err *err)
+/* Until nobody else searches for this entry. Workers that wait are few, so that others find one
+ * free: who comes too late is told to come again. */
+static vd_rc wait_landed(struct iss_collateral *c, const struct coll_entry *e,
+                         const struct timespec *end, vd_err *err)
 {
-    struct timespec end;
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += (time_t)c->at.fetch_seconds;
-    while (e->flying)
-        if (pthread_cond_timedwait(&c->landed, &c->lock, &end) == ETIMEDOUT && e->flying)
-            return vd_fail(err, VD_E_TIMEOUT, "%s: still being fetched after %u s",
-                           e->kind->kind->name, c->at.fetch_seconds);
-    return VD_OK;
+    if (!e->flying)
+        return VD_OK;
+    if (c->waiting >= c->max_waiting)
+        return vd_fail(err, VD_E_BUSY, "%s: %u requests wait for collateral already",
+                       e->kind->kind->name, c->waiting);
+    c->waiting++;
+    int rc = 0;
+    while (e->flying && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&c->landed, &c->lock, end);
+    c->waiting--;
+    return e->flying ? vd_fail(err, VD_E_TIMEOUT, "%s %.*s: still being fetched after %u s",
+                               e->kind->kind->name, (int)e->key.n, (const char *)e->key.p,
+                               c->at.fetch_seconds)
+                     : VD_OK;
 }
 
-/* The vendor, by the caller itself. Called and left under the lock, which is open in between. */
-static void fetch_now(struct iss_collateral *c, struct entry *e, const char *source)
+static void fetch_by_thread(struct iss_collateral *c, struct coll_entry *e, const char *source,
+                            enum iss_collateral_wait wait)
 {
     vd_err why = { 0 };
-    int64_t pause = 0;
-    if (coll_bound_enter(c->bound, source, vd_clock_s(&c->at.clock), &why).code != VD_E_OK) {
-        land(c, e, NULL, &why, 0); /* another source may ask at once */
-        return;
+    int64_t now = vd_clock_s(&c->at.clock);
+    e->flying = true;
+    /* Renewing what is known is no stranger's doing. */
+    if (wait == ISS_COLLATERAL_WAIT && !usable(c, e)) {
+        if (coll_bound_enter(c->bound, source, now, &e->slot, &why).code != VD_E_OK) {
+            coll_land(c, e, NULL, &why, 0); /* another source may ask at once */
+            return;
+        }
+        e->bounded = true;
     }
-    (void)pthread_mutex_unlock(&c->lock);
-    struct iss_collateral_item *item = NULL;
-    vd_rc_ rc = coll_fetch(&c->at, e->kind, vd_buf_span(&e->key), &item, &pause, &why);
-    (void)pthread_mutex_lock(&c->lock);
-    coll_bound_leave(c->bound, source);
-    land(c, e, item, rc.code == VD_E_OK ? NULL : &why, pause);
+    const vd_err full = { .code = wait == ISS_COLLATERAL_WAIT ? VD_E_BUSY : VD_E_COLLATERAL,
+                          .msg = "too many fetches wait" };
+    if (!coll_queue(c, e))
+        coll_land(c, e, NULL, &full, wait == ISS_COLLATERAL_WAIT ? 0 : PAUSE_LOCAL);
 }
 
-/* Called and left under the lock. Files first; the vendor when they have nothing that is new
- * enough. */
-static void search(struct iss_collateral *c, struct entry *e, const char *source,
+/* Files first; the vendor when they have nothing that is new enough. */
+static void search(struct iss_collateral *c, struct coll_entry *e, const char *source,
                    enum iss_collateral_wait wait)
 {
+    struct iss_collateral_item *item = NULL;
+    struct coll_floor floor = e->floor;
+    vd_err why = { 0 };
     e->flying = true;
     (void)pthread_mutex_unlock(&c->lock);
-    struct iss_collateral_item *item = NULL;
-    vd_err why = { 0 };
-    vd_rc_ rc = coll_read_local(&c->at, e->kind, vd_buf_span(&e->key), &item, &why);
+    vd_rc_ rc = coll_read_local(&c->at, e->kind, vd_buf_span(&e->key), &floor, &item, &why);
     (void)pthread_mutex_lock(&c->lock);
-    bool fresh = item && item->refetch_at > vd_clock_s(&c->at.clock);
-    bool fetch = !fresh && c->at.client && e->kind->vendor &&
-                 (rc.code == VD_E_OK || rc.code == VD_E_COLLATERAL);
+    coll_raise_to(&e->floor, &floor);
+    int64_t now = vd_clock_s(&c->at.clock);
+    bool valid = item && coll_valid(&item->rank, now);
+    bool fresh = valid && item->refetch_at > now;
+    bool fetch = !fresh && c->at.client && e->kind->vendor && rc.code != VD_E_FILE;
     if (!fetch && !item) { /* a file that is gone or spoilt is not what it was */
         iss_collateral_item_unref(e->item);
         e->item = NULL;
     }
-    if (!fetch || item)
-        land(c, e, item, item ? NULL : &why, PAUSE_LOCAL);
-    if (!fetch)
-        return;
-    e->flying = true;
-    if (wait == ISS_COLLATERAL_WAIT)
-        fetch_now(c, e, source);
-    else if (!queue_fetch(c, e))
-        land(c, e, NULL, &(vd_err){ .code = VD_E_COLLATERAL, .msg = "too many fetches wait" },
-             PAUSE_LOCAL);
+    if (!fetch || item) {
+        coll_land(c, e, item, item ? NULL : &why, PAUSE_LOCAL);
+        if (!fresh)
+            e->pause_until = now + PAUSE_LOCAL;
+    }
+    if (fetch)
+        fetch_by_thread(c, e, source, wait);
 }
 
-static vd_rc find_locked(struct iss_collateral *c, struct entry *e, const char *source,
-                         enum iss_collateral_wait wait, struct iss_collateral_item **ret,
-                         vd_err *err)
+/* Begins whatever is needed for an answer. */
+static void start(struct iss_collateral *c, struct coll_entry *e, const char *source,
+                  enum iss_collateral_wait wait)
 {
-    if (e->flying && wait == ISS_COLLATERAL_NO_WAIT)
-        return give(e, ret, err);
-    VD_TRY(wait_landed(c, e, err));
     int64_t now = vd_clock_s(&c->at.clock);
-    bool fresh = e->item && e->item->refetch_at > now;
-    if (!fresh && now >= e->pause_until)
+    e->asked_at = now;
+    bool fresh = usable(c, e) && e->item->refetch_at > now;
+    if (!e->flying && !fresh && coll_rested(e, now))
         search(c, e, source, wait);
+}
+
+static vd_rc finish(struct iss_collateral *c, struct coll_entry *e, const struct timespec *end,
+                    const char *source, enum iss_collateral_wait wait,
+                    struct iss_collateral_item **ret, vd_err *err)
+{
+    if (wait == ISS_COLLATERAL_WAIT && !usable(c, e)) {
+        VD_TRY(wait_landed(c, e, end, err));
+        start(c, e, source, wait); /* what others searched for may have been another answer */
+        if (!usable(c, e))
+            VD_TRY(wait_landed(c, e, end, err));
+    }
     return give(e, ret, err);
 }
 
-static const struct coll_kind *kind_of(const struct iss_collateral *c, const char *name)
+const struct coll_kind *coll_kind_of(const struct coll_places *p, vd_span name)
 {
-    for (size_t i = 0; i < c->at.n_kinds; i++)
-        if (vd_span_eq_str(vd_span_str(name), c->at.kind[i].kind->name))
-            return &c->at.kind[i];
+    for (size_t i = 0; i < p->n_kinds; i++)
+        if (vd_span_eq_str(name, p->kind[i].kind->name))
+            return &p->kind[i];
     return NULL;
+}
+
+static struct timespec deadline(const struct iss_collateral *c)
+{
+    struct timespec end;
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)c->at.fetch_seconds;
+    return end;
+}
+
+enum { WANTS_MAX = 8 };
+
+/* Pins what is wanted and begins to search for all of it. */
+static vd_rc start_all(struct iss_collateral *c, struct iss_collateral_want *want, size_t n,
+                       const char *source, enum iss_collateral_wait wait,
+                       struct coll_entry *entry[WANTS_MAX], vd_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct coll_kind *k = coll_kind_of(&c->at, vd_span_str(want[i].kind));
+        if (!k)
+            return vd_fail(err, VD_E_INTERNAL, "%s is no kind of collateral", want[i].kind);
+        entry[i] = entry_of(c, k, want[i].key);
+        if (!entry[i])
+            return vd_fail(err, VD_E_NOMEM, "collateral %s", want[i].kind);
+        entry[i]->pins++;
+        start(c, entry[i], source, wait);
+    }
+    return VD_OK;
+}
+
+vd_rc iss_collateral_find_all(struct iss_collateral *c, struct iss_collateral_want *want, size_t n,
+                              const char *source, enum iss_collateral_wait wait, vd_err *err)
+{
+    struct coll_entry *entry[WANTS_MAX] = { NULL };
+    const struct timespec end = deadline(c);
+    if (n > WANTS_MAX)
+        return vd_fail(err, VD_E_INTERNAL, "%zu things of collateral at once", n);
+    (void)pthread_mutex_lock(&c->lock);
+    vd_rc_ rc = start_all(c, want, n, source, wait, entry, err);
+    for (size_t i = 0; i < n && entry[i]; i++) {
+        vd_err why = { 0 };
+        vd_rc_ one = finish(c, entry[i], &end, source, wait, &want[i].item, &why);
+        if (one.code != VD_E_OK && rc.code == VD_E_OK)
+            rc = vd_fail(err, one.code, "%s", why.msg);
+        entry[i]->pins--;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return rc;
 }
 
 vd_rc iss_collateral_find(struct iss_collateral *c, const char *kind, vd_span key,
                           const char *source, enum iss_collateral_wait wait,
                           struct iss_collateral_item **ret, vd_err *err)
 {
-    const struct coll_kind *k = kind_of(c, kind);
-    if (!k)
-        return vd_fail(err, VD_E_INTERNAL, "%s is no kind of collateral", kind);
-    (void)pthread_mutex_lock(&c->lock);
-    struct entry *e = entry_of(c, k, key);
-    vd_rc_ rc = { VD_E_NOMEM };
-    if (e) {
-        e->pins++;
-        rc = find_locked(c, e, source, wait, ret, err);
-        e->pins--;
-    }
-    (void)pthread_mutex_unlock(&c->lock);
-    return e ? rc : vd_fail(err, VD_E_NOMEM, "collateral %s", kind);
+    struct iss_collateral_want want = { .kind = kind, .key = key };
+    VD_TRY(iss_collateral_find_all(c, &want, 1, source, wait, err));
+    *ret = want.item;
+    return VD_OK;
 }
 
 vd_rc iss_collateral_get(struct iss_collateral *c, const char *kind, vd_span key,
@@ -333,56 +291,94 @@ vd_rc iss_collateral_get(struct iss_collateral *c, const char *kind, vd_span key
     return vd_buf_check(ret, err);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------
+/* ---- for operators -----------------------------------------------------------------------------
  */
 
-static vd_rc check_folder(const char *key, const char *path, vd_err *err)
+vd_rc iss_collateral_fetch(struct iss_collateral *c, const char *kind, vd_span key, vd_err *err)
 {
-    struct stat st;
-    if (path && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
-        return vd_fail(err, VD_E_CONFIG, "%s: %s is no directory; create it or change the setting",
-                       key, path);
+    const struct coll_kind *k = coll_kind_of(&c->at, vd_span_str(kind));
+    const struct timespec end = deadline(c);
+    struct iss_collateral_item *item = NULL;
+    struct coll_floor floor = { 0 };
+    int64_t pause = 0;
+    vd_err why = { 0 };
+    if (!k || !k->vendor || !c->at.client)
+        return vd_fail(err, VD_E_CONFIG,
+                       "%s: nothing of this kind is fetched; see collateral.sources", kind);
+    (void)pthread_mutex_lock(&c->lock);
+    struct coll_entry *e = entry_of(c, k, key);
+    if (e)
+        e->pins++;
+    vd_rc_ rc = e ? wait_landed(c, e, &end, &why) : vd_fail(&why, VD_E_NOMEM, "collateral");
+    if (rc.code == VD_E_OK) {
+        e->flying = true;
+        floor = e->floor;
+        (void)pthread_mutex_unlock(&c->lock);
+        coll_floor_load(&c->at, k, key, &floor);
+        rc = coll_fetch(&c->at, k, key, &floor, &item, &pause, &why);
+        (void)pthread_mutex_lock(&c->lock);
+        coll_raise_to(&e->floor, &floor);
+        coll_land(c, e, item, rc.code == VD_E_OK ? NULL : &why, pause);
+    }
+    if (e)
+        e->pins--;
+    (void)pthread_mutex_unlock(&c->lock);
+    return rc.code == VD_E_OK ? VD_OK : vd_fail(err, rc.code, "%s", why.msg);
+}
+
+const struct coll_places *coll_places_of(const struct iss_collateral *c)
+{
+    return &c->at;
+}
+
+void coll_floor_of(struct iss_collateral *c, const struct coll_kind *k, vd_span key,
+                   struct coll_floor *ret)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const struct coll_entry *e = find_entry(c, k, key);
+    if (e)
+        *ret = e->floor;
+    (void)pthread_mutex_unlock(&c->lock);
+    coll_floor_load(&c->at, k, key, ret);
+}
+
+vd_rc coll_take(struct iss_collateral *c, const struct coll_kind *k, vd_span key, vd_span bytes,
+                const struct iss_collateral_rank *rank, vd_err *err)
+{
+    int64_t now = vd_clock_s(&c->at.clock);
+    struct iss_collateral_item *item = NULL;
+    VD_AUTO_BUF copy = vd_buf_of(ISS_COLLATERAL_BYTES_MAX);
+    vd_buf_add(&copy, bytes);
+    VD_TRY(coll_cache_put(&c->at, k, key, bytes, rank, now, err));
+    VD_TRY(coll_item_new(&copy, rank, coll_refetch_at(k, rank, now), &item, err));
+    (void)pthread_mutex_lock(&c->lock);
+    struct coll_entry *e = entry_of(c, k, key);
+    bool taken = e && !e->flying;
+    if (taken) {
+        coll_raise(&e->floor, rank);
+        coll_land(c, e, VD_TAKE(item), NULL, 0);
+        e->asked_at = now;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    iss_collateral_item_unref(item);
+    /* who searches right now finds it in the cache, if there is one */
+    if (!taken && !c->at.cache)
+        return vd_fail(err, VD_E_BUSY, "it is being fetched right now; try again");
     return VD_OK;
 }
 
-static vd_rc read_sources(const struct vd_config *config, const char *key, struct coll_kind *k,
-                          vd_err *err)
+void coll_each(struct iss_collateral *c, coll_each_fn each, void *ctx)
 {
-    size_t n = 0;
-    const char *const *name = vd_config_strs(config, key, &n);
-    for (size_t i = 0; i < n; i++) {
-        vd_span s = vd_span_str(name[i]);
-        k->offline |= vd_span_eq_str(s, "offline");
-        k->vendor |= vd_span_eq_str(s, "vendor");
-        /* "evidence" in a kind's own list is for its driver */
-        if (!vd_span_eq_str(s, "offline") && !vd_span_eq_str(s, "vendor") &&
-            !vd_span_eq_str(s, "evidence"))
-            return vd_fail(err, VD_E_CONFIG, "%s: \"%.40s\" is neither offline nor vendor", key,
-                           name[i]);
-    }
-    return VD_OK;
+    (void)pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < COLL_BUCKETS; i++)
+        for (const struct coll_entry *e = c->bucket[i]; e; e = e->next)
+            if (e->item)
+                each(ctx, e->kind, vd_buf_span(&e->key), e->item);
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
-static vd_rc open_kinds(struct iss_collateral *c, const struct iss_collateral_cfg *cfg, vd_err *err)
-{
-    c->at.kind = calloc(cfg->n_kinds ? cfg->n_kinds : 1, sizeof *c->at.kind);
-    if (!c->at.kind)
-        return vd_fail(err, VD_E_NOMEM, "kinds of collateral");
-    c->at.n_kinds = cfg->n_kinds;
-    bool vendor = false;
-    for (size_t i = 0; i < cfg->n_kinds; i++) {
-        struct coll_kind *k = &c->at.kind[i];
-        k->kind = cfg->kinds[i];
-        bool own = k->kind->sources_key && vd_config_is_set(cfg->config, k->kind->sources_key);
-        VD_TRY(
-            read_sources(cfg->config, own ? k->kind->sources_key : "collateral.sources", k, err));
-        k->base_url = vd_config_str(cfg->config, k->kind->base_url_key);
-        k->vendor = k->vendor && k->base_url && !cfg->offline;
-        k->offline = k->offline || cfg->dir; /* a directory given by hand is meant */
-        vendor = vendor || k->vendor;
-    }
-    return vendor ? vd_client_new(&(struct vd_client_cfg){ 0 }, &c->at.client, err) : VD_OK;
-}
+/* ---- opening ------------------------------------------------------------------------------------
+ */
 
 static vd_rc open_locks(struct iss_collateral *c, vd_err *err)
 {
@@ -390,7 +386,7 @@ static vd_rc open_locks(struct iss_collateral *c, vd_err *err)
     bool ok = pthread_condattr_init(&attr) == 0 &&
               pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
               pthread_cond_init(&c->landed, &attr) == 0 &&
-              pthread_cond_init(&c->queued, NULL) == 0 && pthread_mutex_init(&c->lock, NULL) == 0;
+              pthread_cond_init(&c->queued, &attr) == 0 && pthread_mutex_init(&c->lock, NULL) == 0;
     (void)pthread_condattr_destroy(&attr);
     return ok ? VD_OK : vd_fail(err, VD_E_NOMEM, "locks of the collateral store");
 }
@@ -402,16 +398,9 @@ vd_rc iss_collateral_open(const struct iss_collateral_cfg *cfg, struct iss_colla
     if (!c)
         return vd_fail(err, VD_E_NOMEM, "collateral store");
     VD_TRY(open_locks(c, err));
-    const struct vd_limits *limits = vd_config_limits(cfg->config);
-    c->at.dir = cfg->dir ? cfg->dir : vd_config_str(cfg->config, "collateral.dir");
-    c->at.cache = cfg->offline ? NULL : vd_config_str(cfg->config, "collateral.cache");
-    c->at.clock = cfg->clock;
-    c->at.log = cfg->log;
-    c->at.fetch_seconds = (unsigned)limits->fetch_seconds;
-    c->at.fetch_bytes = (size_t)limits->fetch_bytes;
-    VD_TRY(check_folder(cfg->dir ? "--collateral" : "collateral.dir", c->at.dir, err));
-    VD_TRY(check_folder("collateral.cache", c->at.cache, err));
-    VD_TRY(open_kinds(c, cfg, err));
+    VD_TRY(coll_places_open(&c->at, cfg, err));
+    uint64_t workers = vd_config_limits(cfg->config)->workers;
+    c->max_waiting = workers > 2 ? (unsigned)(workers / 2) : 1;
     VD_TRY(coll_bound_new(vd_config_u64(cfg->config, "collateral.fetches_per_source"), &c->bound,
                           err));
     *ret = VD_TAKE(c);
@@ -422,22 +411,15 @@ void iss_collateral_close(struct iss_collateral *c)
 {
     if (!c)
         return;
-    if (c->has_thread) {
-        (void)pthread_mutex_lock(&c->lock);
-        c->ending = true;
-        (void)pthread_cond_signal(&c->queued);
-        (void)pthread_mutex_unlock(&c->lock);
-        (void)pthread_join(c->thread, NULL);
-    }
-    for (size_t i = 0; i < BUCKETS; i++)
+    coll_threads_end(c);
+    for (size_t i = 0; i < COLL_BUCKETS; i++)
         while (c->bucket[i]) {
-            struct entry *e = c->bucket[i];
+            struct coll_entry *e = c->bucket[i];
             c->bucket[i] = e->next;
             entry_free(e);
         }
-    vd_client_free(c->at.client);
+    coll_places_close(&c->at);
     coll_bound_free(c->bound);
-    free(c->at.kind);
     (void)pthread_mutex_destroy(&c->lock);
     (void)pthread_cond_destroy(&c->landed);
     (void)pthread_cond_destroy(&c->queued);

@@ -3,25 +3,27 @@
 #include "issuer/tee/tee.h"
 
 #include "issuer/collateral/collateral.h"
+#include "issuer/tee/dcap/collateral.h"
+#include "issuer/tee/sgx/sgx.h"
 #include "issuer/tee/snp/snp.h"
+#include "issuer/tee/tdx/tdx.h"
 #if VD_WITH_SAMPLE
 #include "issuer/tee/sample/sample.h"
 #endif
 
 /* One line per TEE. */
 static const struct iss_tee *const tees[] = {
-    &iss_tee_snp,
+    &iss_tee_snp,    &iss_tee_tdx,          &iss_tee_sgx,
 #if VD_WITH_SAMPLE
-    &iss_tee_sample,
-    &iss_tee_sampledevice,
+    &iss_tee_sample, &iss_tee_sampledevice,
 #endif
 };
 enum { TEES = sizeof tees / sizeof tees[0], CLAIMS_BYTES = 1u << 20, TEXT_BYTES = 65536 };
 
 /* One line per kind of collateral. */
 static const struct iss_collateral_kind *const kinds[] = {
-    &snp_collateral_vcek,
-    &snp_collateral_crl,
+    &snp_collateral_vcek,      &snp_collateral_crl,     &dcap_collateral_tcb,
+    &dcap_collateral_identity, &dcap_collateral_pckcrl, &dcap_collateral_rootcrl,
 };
 
 struct iss_tees {
@@ -42,17 +44,23 @@ const struct iss_collateral_kind *const *iss_tee_collateral_kinds(size_t *ret_n)
     return kinds;
 }
 
+static size_t put_settings(const struct vd_setting *from, size_t n, struct vd_setting *out,
+                           size_t at, size_t max)
+{
+    for (size_t i = 0; i < n; i++)
+        if (at + i < max)
+            out[at + i] = from[i];
+    return at + n;
+}
+
 size_t iss_tee_settings(struct vd_setting *out, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < TEES; i++)
-        for (size_t k = 0; k < tees[i]->n_settings; k++, n++)
-            if (n < max)
-                out[n] = tees[i]->settings[k];
-    for (size_t k = 0; k < iss_collateral_settings_n; k++, n++)
-        if (n < max)
-            out[n] = iss_collateral_settings[k];
-    return n;
+        n = put_settings(tees[i]->settings, tees[i]->n_settings, out, n, max);
+    n = put_settings(dcap_settings, dcap_settings_n, out, n, max);
+    n = put_settings(dcap_collateral_settings, dcap_collateral_settings_n, out, n, max);
+    return put_settings(iss_collateral_settings, iss_collateral_settings_n, out, n, max);
 }
 
 static size_t index_of(const char *name)
@@ -177,6 +185,7 @@ void iss_claims_list_free(struct iss_claims_list *l)
         vd_buf_done(&l->item[i].claims);
         vd_buf_done(&l->item[i].report_data);
         vd_buf_done(&l->item[i].init_data);
+        vd_buf_done(&l->item[i].events);
     }
     vd_buf_done(&l->unverified);
     free(l);
@@ -191,8 +200,19 @@ struct iss_claims *iss_claims_add(struct iss_claims_list *l, const char *tee, co
                               .cls = cls,
                               .claims = vd_buf_of(CLAIMS_BYTES),
                               .report_data = vd_buf_of(TEXT_BYTES),
-                              .init_data = vd_buf_of(TEXT_BYTES) };
+                              .init_data = vd_buf_of(TEXT_BYTES),
+                              .events = vd_buf_of(CLAIMS_BYTES) };
     return c;
+}
+
+void iss_claims_put_events(vd_span events, vd_buf *out)
+{
+    if (events.n == 0 || out->bad || out->n < 2)
+        return;
+    out->n--; /* the object is opened once more */
+    vd_buf_str(out, out->p[out->n - 1] == '{' ? "\"uefi_event_logs\":" : ",\"uefi_event_logs\":");
+    vd_buf_add(out, events);
+    vd_buf_u8(out, '}');
 }
 
 static void put_text(char *to, size_t room, const char *from)

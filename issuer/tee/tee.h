@@ -19,9 +19,10 @@ struct iss_expected {
 struct iss_collateral; /* issuer/collateral/collateral.h */
 
 struct iss_evidence {
-    vd_jv json;   /* the evidence as JSON; missing when `raw` is used */
-    vd_span raw;  /* raw binary evidence (verify verb only) */
-    vd_span vcek; /* verify verb: a certificate given beside raw evidence; empty otherwise */
+    vd_jv json;        /* the evidence as JSON; missing when `raw` is used */
+    vd_span raw;       /* raw binary evidence (verify verb only) */
+    vd_span vcek;      /* verify verb: a certificate given beside raw evidence; empty otherwise */
+    vd_span event_log; /* verify verb: a log given beside the evidence; empty otherwise */
     struct iss_expected report_data;
     struct iss_expected init_data;     /* digest */
     int64_t now;                       /* unix seconds: evaluation time of certificates and CRLs */
@@ -38,6 +39,13 @@ struct iss_check {
 };
 enum { ISS_CHECKS_MAX = 48 };
 
+/* What came of an event log. A log that does not replay is a refusal. */
+enum iss_event_log {
+    ISS_EVENT_LOG_NONE /* of a TEE without logs */,
+    ISS_EVENT_LOG_ABSENT,
+    ISS_EVENT_LOG_REPLAYED
+};
+
 struct iss_claims {
     const char *tee; /* canonical TEE name */
     const char *cls; /* "cpu" "gpu" "switch" "ppcie" "dcu" "nvidia-dpu" */
@@ -48,6 +56,11 @@ struct iss_claims {
                            for hardware TEEs, base64 for sample) */
     bool has_init_data;
     vd_buf init_data; /* the same */
+    /* Replayed only: the events as a JSON array, the claim uefi_event_logs; policies get it, a
+     * passport only its digest, which is of the log's own bytes up to its end marker. */
+    enum iss_event_log event_log;
+    vd_buf events;
+    uint8_t event_log_sha256[32];
     bool debug;
     bool simulated;                /* chain ends in a configured extra root, or sample */
     char hw_id[ISS_HW_ID_MAX + 1]; /* lower-case hex, or empty when masked or absent */
@@ -67,6 +80,9 @@ void iss_claims_list_free(struct iss_claims_list *l);
 VD_DEFINE_CLEANUP(struct iss_claims_list, iss_claims_list_free)
 /* The next claims entry, NULL when full. */
 struct iss_claims *iss_claims_add(struct iss_claims_list *l, const char *tee, const char *cls);
+/* out ends with an object of claims: it gets one member more, uefi_event_logs. Nothing happens
+ * when there are no events. */
+void iss_claims_put_events(vd_span events, vd_buf *out);
 /* Records a check; long values are cut, control characters become '?'. */
 void iss_check_add(struct iss_claims_list *l, const char *name, bool ok, const char *observed,
                    const char *expected);
@@ -82,6 +98,7 @@ struct iss_tee {
     size_t max_evidence; /* bytes; refused before the driver is called */
     bool default_enabled;
     bool primary;                      /* may be the primary TEE of an attestation */
+    bool event_logs;                   /* replays the log of iss_evidence.event_log */
     const struct vd_setting *settings; /* rows "tee.snp.*", `enabled` among them */
     size_t n_settings;
 

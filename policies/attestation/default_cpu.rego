@@ -154,7 +154,63 @@ genuine if {
 configured if {
 	input.tdx
 	input.tdx.td_attributes.debug == false
+	not tdx_movable
 	input.tdx.quote.body.xfam in query_reference_value("xfam")
+}
+
+# A service TD that the issuer's settings do not list can take the TD to another host.
+tdx_movable if {
+	input.tdx.migratable == true
+	not input.tdx.service_td_listed == true
+}
+
+##### Intel SGX: an enclave by its measurement, or by its signer with the product and the lowest version
+
+measured if {
+	input.sgx
+	input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
+}
+
+measured if {
+	input.sgx
+	input.sgx.body.mr_signer in query_reference_value("sgx_mr_signer")
+	input.sgx.isv_prod_id in query_reference_value("sgx_isv_prod_id")
+	minimum := query_reference_value("sgx_min_isv_svn")
+	minimum != null
+	input.sgx.isv_svn >= minimum
+}
+
+genuine if {
+	input.sgx
+	input.sgx.header.att_key_data_0 == "00000000"
+	input.sgx.header.vendor_id == "939a7233f79c4ca9940a0db3957f0607"
+	input.sgx.collateral_expiration_status == "0"
+	sgx_tcb
+}
+
+sgx_tcb if {
+	input.sgx.tcb_status == "UpToDate"
+}
+
+# Many processors never get beyond "SWHardeningNeeded": who accepts that says so.
+sgx_tcb if {
+	input.sgx.tcb_status in query_reference_value("sgx_tcb_status")
+}
+
+configured if {
+	sgx_ordinary
+	input.sgx.body["attributes.xfrm"] in query_reference_value("sgx_xfrm")
+	input.sgx.body.config_id in query_reference_value("sgx_config_id")
+}
+
+acceptable if {
+	sgx_ordinary
+}
+
+sgx_ordinary if {
+	input.sgx.attributes.debug == false
+	input.sgx.attributes.provision_key == false
+	input.sgx.attributes.einittoken_key == false
 }
 
 ##### Azure SEV-SNP with a vTPM: every claim is a string

@@ -101,6 +101,7 @@
     X(PASSPORT_TOO_LARGE, 143, "passport.too-large", 403, "AttestationError", 401, VD_T_ATTEST)    \
     X(EVIDENCE_TEE, 144, "evidence.tee-disabled", 403, "AttestationError", 401, VD_T_ATTEST)       \
     X(APPRAISE_EVAL, 145, "appraise.policy-evaluation", 403, "AttestationError", 401, VD_T_ATTEST) \
+    X(EVENT_LOG, 170, "evidence.event-log", 403, "AttestationError", 401, VD_T_ATTEST)             \
     X(SET_POLICY, 150, "policy.refused", 400, "AttestationError", 401,                             \
       "Attestation error: Set Attestation Policy failed")                                          \
     X(REFVALUE_UNKNOWN, 151, "refvalue.unknown", 404, "RvpsError", 404,                            \
@@ -108,6 +109,20 @@
       "the given id")                                                                              \
     X(REFVALUE_REFUSED, 152, "refvalue.refused", 400, "RvpsError", 401,                            \
       "RVPS configuration failed: Failed to register reference value: register reference value")   \
+    X(QE_SIG, 160, "evidence.qe-signature", 403, "AttestationError", 401, VD_T_ATTEST)             \
+    X(QE_BINDING, 161, "evidence.qe-binding", 403, "AttestationError", 401, VD_T_ATTEST)           \
+    X(QE_IDENTITY, 162, "evidence.qe-identity", 403, "AttestationError", 401, VD_T_ATTEST)         \
+    X(CERT_DATA, 163, "evidence.certification-data", 403, "AttestationError", 401, VD_T_ATTEST)    \
+    X(TDX_MODULE, 164, "evidence.tdx-module", 403, "AttestationError", 401, VD_T_ATTEST)           \
+    X(TCB_UNSUPPORTED, 165, "evidence.tcb-unsupported", 403, "AttestationError", 401, VD_T_ATTEST) \
+    X(TCB_REVOKED, 166, "evidence.tcb-revoked", 403, "AttestationError", 401, VD_T_ATTEST)         \
+    X(TCB_FLOOR, 167, "evidence.tcb-floor", 403, "AttestationError", 401, VD_T_ATTEST)             \
+    X(COLLATERAL_SYNTAX, 171, "collateral.malformed", 403, "AttestationError", 401, VD_T_ATTEST)   \
+    X(COLLATERAL_VERSION, 172, "collateral.version", 403, "AttestationError", 401, VD_T_ATTEST)    \
+    X(COLLATERAL_CHAIN, 173, "collateral.chain", 403, "AttestationError", 401, VD_T_ATTEST)        \
+    X(COLLATERAL_SIG, 174, "collateral.signature", 403, "AttestationError", 401, VD_T_ATTEST)      \
+    X(COLLATERAL_MISMATCH, 175, "collateral.mismatch", 403, "AttestationError", 401, VD_T_ATTEST)  \
+    X(COLLATERAL_OLD, 176, "collateral.old", 403, "AttestationError", 401, VD_T_ATTEST)            \
     /* 200-299: passports, release, policies */                                                    \
     X(NO_PASSPORT, 200, "passport.missing", 401, "TokenNotFound", 401,                             \
       "Attestation Token not found")                                                               \

@@ -6,13 +6,6 @@
 
 enum { CRL_MAX = 16 << 20 };
 
-struct vd_crl {
-    atomic_uint refs;
-    X509_CRL *x;
-    int64_t this_update;
-    int64_t next_update;
-};
-
 void vd_crl_unref(struct vd_crl *c)
 {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)

@@ -18,5 +18,12 @@ struct vd_cert {
     uint8_t der[];
 };
 
+struct vd_crl {
+    atomic_uint refs;
+    X509_CRL *x;
+    int64_t this_update;
+    int64_t next_update;
+};
+
 /* Unix seconds. VD_E_SYNTAX. */
 vd_rc vd_asn1_time(const ASN1_TIME *t, int64_t *ret, vd_err *err);

@@ -11,6 +11,7 @@
 #include "shared/base/secret.h"
 #include "shared/codec/b64.h"
 #include "shared/codec/json.h"
+#include "tests/bench/intel.h"
 #include "tests/bench/restart.h"
 #include "tests/bench/strangers.h"
 
@@ -29,6 +30,7 @@ struct report {
     struct bench *bench;
     struct vd_policy_workers *policies;
     struct floors floors;
+    const struct simtdx_pki *intel;
     double auth_rate;
     vd_buf json;
     vd_jw w;
@@ -133,15 +135,25 @@ static bool flow_auth(struct report *r)
     return ok;
 }
 
-static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
-                        const struct sim_pki *pki, double floor_us, double goal)
+enum { TDX_LOG = 16384 }; /* bytes of the event log in "tdx attest, log" */
+
+/* log: of TDX only. */
+static bool start_guest(const struct report *r, struct guest *g, enum guest_tee tee,
+                        const struct sim_pki *pki, size_t log)
+{
+    return tee == GUEST_TDX ? guest_init_tdx(g, r->intel, log)
+                            : guest_init(g, tee, pki, VD_KTY_P256);
+}
+
+static bool flow_attest_log(struct report *r, const char *name, enum guest_tee tee,
+                            const struct sim_pki *pki, size_t log, double floor_us, double goal)
 {
     if (!wanted(r, name))
         return true;
     struct guest g;
     struct requests requests = { 0 };
     double start = now_us();
-    bool ok = guest_init(&g, tee, pki, VD_KTY_P256) &&
+    bool ok = start_guest(r, &g, tee, pki, log) &&
               guest_prepare(&g, r->bench->issuer.guest, ATTESTS, &requests);
     double prepared = (now_us() - start) / 1e6;
     struct load l = { .port = r->bench->issuer.guest,
@@ -163,6 +175,12 @@ static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
     printf("%-26s challenges and evidence for %d attests were made in %.1f s before\n", "", ATTESTS,
            prepared);
     return true;
+}
+
+static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
+                        const struct sim_pki *pki, double floor_us, double goal)
+{
+    return flow_attest_log(r, name, tee, pki, 0, floor_us, goal);
 }
 
 static bool read_source(const struct report *r, const char *name, vd_buf *ret)
@@ -282,13 +300,12 @@ static bool flow_release(struct report *r, const char *name, enum vd_kty kty,
 
 static void print_floors(const struct floors *f)
 {
-    printf(
-        "floors of this run (us): P-256 sign %.1f, P-256 key and agreement %.1f, P-384 verify "
-        "%.1f, RSA-2048 public "
-        "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, synced append "
-        "%.1f\n",
-        f->p256_sign_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us, f->mlkem_us,
-        f->policy_sample_us, f->policy_snp_us, f->sync_us);
+    printf("floors of this run (us): P-256 sign %.1f, P-256 verify %.1f, P-256 key and agreement "
+           "%.1f, P-384 verify %.1f, RSA-2048 public "
+           "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, policy tdx "
+           "%.1f, synced append %.1f\n",
+           f->p256_sign_us, f->p256_verify_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us,
+           f->mlkem_us, f->policy_sample_us, f->policy_snp_us, f->policy_tdx_us, f->sync_us);
 }
 
 static bool stranger_wanted(void *ctx, const char *flow)
@@ -310,8 +327,7 @@ static bool passport_of(struct report *r, enum guest_tee tee, const struct sim_p
                         vd_buf *ret)
 {
     struct guest g;
-    bool ok =
-        guest_init(&g, tee, pki, VD_KTY_P256) && guest_passport(&g, r->bench->issuer.guest, ret);
+    bool ok = start_guest(r, &g, tee, pki, 0) && guest_passport(&g, r->bench->issuer.guest, ret);
     guest_done(&g);
     return ok;
 }
@@ -322,12 +338,15 @@ static bool attestation_floors(struct report *r, const struct sim_pki *pki)
     static const char policy[] = "policies/attestation/default_cpu.rego";
     VD_AUTO_BUF sample = vd_buf_of(131072);
     VD_AUTO_BUF snp = vd_buf_of(131072);
+    VD_AUTO_BUF tdx = vd_buf_of(131072);
     struct floors *f = &r->floors;
-    if (!passport_of(r, GUEST_SAMPLE, NULL, &sample) || !passport_of(r, GUEST_SNP, pki, &snp))
+    if (!passport_of(r, GUEST_SAMPLE, NULL, &sample) || !passport_of(r, GUEST_SNP, pki, &snp) ||
+        !passport_of(r, GUEST_TDX, NULL, &tdx))
         return false;
     f->policy_sample_us = floor_attestation(r->bench->source, policy, vd_buf_span(&sample));
     f->policy_snp_us = floor_attestation(r->bench->source, policy, vd_buf_span(&snp));
-    return f->policy_sample_us > 0 && f->policy_snp_us > 0;
+    f->policy_tdx_us = floor_attestation(r->bench->source, policy, vd_buf_span(&tdx));
+    return f->policy_sample_us > 0 && f->policy_snp_us > 0 && f->policy_tdx_us > 0;
 }
 
 static bool release_floor(struct report *r, const struct sim_pki *pki)
@@ -357,6 +376,57 @@ static bool flow_restart(struct report *r)
     return !wanted(r, "restart") || restart_run(r->bench, &r->w);
 }
 
+/* A cost that has a ceiling rather than a floor. */
+static void cost_line(struct report *r, const char *flow, double value, double ceiling,
+                      const char *unit)
+{
+    bool ok = value <= ceiling;
+    printf("%-26s %9.0f %s  goal under %.0f  %s\n", flow, value, unit, ceiling,
+           ok ? "ok" : "ABOVE");
+    vd_jw_obj(&r->w);
+    vd_jw_kstr(&r->w, "flow", flow);
+    vd_jw_ku64(&r->w, "value", (uint64_t)value);
+    vd_jw_kstr(&r->w, "unit", unit);
+    vd_jw_ku64(&r->w, "ceiling", (uint64_t)ceiling);
+    vd_jw_kbool(&r->w, "within", ok);
+    vd_jw_end(&r->w);
+}
+
+/* Signatures of a cold verification: PCK certificate, its CA, TCB signer, TCB info, identity, both
+ * CRLs, QE report, quote. The root is pinned. */
+enum { COLD_SIGNATURES = 9, WARM_SIGNATURES = 2 };
+
+static bool flows_tdx_here(struct report *r)
+{
+    if (!wanted(r, "tdx here"))
+        return true;
+    struct intel_costs c;
+    if (!intel_measure(r->intel, &c))
+        return false;
+    double verify = r->floors.p256_verify_us;
+    printf("in this process: a quote warm %.0f us (floor %.0f, ratio %.2f), cold %.0f us (floor "
+           "%.0f, ratio %.2f, goal 0.70 %s)\n",
+           c.warm_us, WARM_SIGNATURES * verify, WARM_SIGNATURES * verify / c.warm_us, c.cold_us,
+           COLD_SIGNATURES * verify, COLD_SIGNATURES * verify / c.cold_us,
+           COLD_SIGNATURES * verify / c.cold_us >= 0.7 ? "ok" : "BELOW");
+    printf("%-26s %zu bytes, %zu events\n", "event log", c.log_bytes, c.log_events);
+    cost_line(r, "event log parse, replay", c.log_us, 1000, "us");
+    cost_line(r, "a cached platform", (double)c.platform_bytes, 8192, "bytes");
+    cost_line(r, "and its own family", (double)(c.family_bytes), 8192, "bytes");
+    if (!c.cache_holds)
+        printf("%-26s not all measured platforms were kept\n", "");
+    return true;
+}
+
+static bool flows_tdx(struct report *r, double mint)
+{
+    const struct floors *f = &r->floors;
+    double warm = mint + WARM_SIGNATURES * f->p256_verify_us + f->policy_tdx_us;
+    return flow_attest(r, "tdx attest", GUEST_TDX, NULL, warm, 0.65) &&
+           flow_attest_log(r, "tdx attest, log", GUEST_TDX, NULL, TDX_LOG, warm, 0) &&
+           flows_tdx_here(r);
+}
+
 static bool flows(struct report *r, const struct sim_pki *pki)
 {
     const struct floors *f = &r->floors;
@@ -369,7 +439,7 @@ static bool flows(struct report *r, const struct sim_pki *pki)
     return flow_attest(r, "sample attest", GUEST_SAMPLE, NULL, mint + f->policy_sample_us, 0.5) &&
            flow_attest(r, "snp attest", GUEST_SNP, pki, mint + f->p384_verify_us + f->policy_snp_us,
                        0.65) &&
-           flow_rest(r) && prepare_release(r) && release_floor(r, pki) &&
+           flows_tdx(r, mint) && flow_rest(r) && prepare_release(r) && release_floor(r, pki) &&
            flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
            flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
            flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0) &&
@@ -392,9 +462,18 @@ static int measure(struct report *r)
     struct bench *b = r->bench;
     char pki_dir[512];
     (void)snprintf(pki_dir, sizeof pki_dir, "%s/pki", b->dir);
-    printf("making keys of a simulated SEV-SNP platform\n");
+    printf("making keys of a simulated SEV-SNP and a simulated Intel platform\n");
     VD_AUTO(sim_pki_free) struct sim_pki *pki = sim_pki_load(pki_dir, SIM_MILAN);
     b->roots = sim_pki_roots(pki);
+    char intel_dir[512];
+    char collateral[512];
+    (void)snprintf(intel_dir, sizeof intel_dir, "%s/intel", b->dir);
+    (void)snprintf(collateral, sizeof collateral, "%s/collateral", b->dir);
+    VD_AUTO(simtdx_pki_free) struct simtdx_pki *intel = simtdx_pki_load(intel_dir);
+    intel_prepare(intel, collateral);
+    r->intel = intel;
+    b->intel_root = simtdx_pki_root(intel);
+    b->collateral = collateral;
     if (!floors_measure(b->dir, &r->floors) || !servers_start(b))
         return 1;
     struct memory issuer = memory_of(b->issuer.pid), broker = memory_of(b->broker.pid);

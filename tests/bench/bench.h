@@ -43,12 +43,14 @@ struct floors {
     double exchange_us; /* one bare HTTP exchange: GET /healthz, same loop, same connections */
     double sync_us;     /* one append of a record and fdatasync */
     double p256_sign_us;
+    double p256_verify_us;
     double p384_verify_us;
     double p256_agree_us; /* ephemeral key and agreement */
     double rsa_us;        /* 2048-bit public operation */
     double mlkem_us;
     double policy_sample_us;
     double policy_snp_us;
+    double policy_tdx_us;
     double policy_release_us;
 };
 /* Keys and sync. dir: where the synced file goes. False with a message when something is missing.
@@ -91,8 +93,10 @@ struct bench {
     struct server issuer;
     struct server broker;
     struct vd_key *admin_key;
-    const char *roots; /* PEM file of the simulated platform, for tee.snp.extra_roots */
-    int core_server;   /* -1: not pinned */
+    const char *roots;      /* PEM file of the simulated platform, for tee.snp.extra_roots */
+    const char *intel_root; /* and for tee.dcap.extra_roots */
+    const char *collateral; /* folder of its TCB info and the like */
+    int core_server;        /* -1: not pinned */
     int core_client;
 };
 bool servers_start(struct bench *b);

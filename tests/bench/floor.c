@@ -107,6 +107,7 @@ static bool measure_keys(struct floors *ret)
     bool ok = vd_key_generate(VD_KTY_P256, 0, &w.key, NULL).code == VD_E_OK;
     w.alg = VD_SIG_ES256;
     ret->p256_sign_us = ok ? least(sign_once, &w) : -1;
+    ret->p256_verify_us = ok && sign_once(&w) ? least(verify_once, &w) : -1;
     ret->p256_agree_us = ok ? least(agree_once, &w) : -1;
     vd_key_unref(w.key);
     w.key = NULL;

@@ -12,8 +12,12 @@
 
 bool guest_init(struct guest *g, enum guest_tee tee, const struct sim_pki *pki, enum vd_kty kty)
 {
-    *g =
-        (struct guest){ .tee = tee, .pki = pki, .vcek = vd_buf_of(65536), .jwk = vd_buf_of(65536) };
+    *g = (struct guest){ .tee = tee,
+                         .pki = pki,
+                         .vcek = vd_buf_of(65536),
+                         .jwk = vd_buf_of(65536),
+                         .pem = vd_buf_of(65536),
+                         .log = vd_buf_of(4u << 20) };
     if (tee == GUEST_SNP) {
         struct sim_report report;
         struct sim_cert cert;
@@ -32,9 +36,31 @@ bool guest_init(struct guest *g, enum guest_tee tee, const struct sim_pki *pki, 
            vd_kbs_tee_key_canonical(vd_json_root(j), &g->jwk, NULL).code == VD_E_OK;
 }
 
+bool guest_init_tdx(struct guest *g, const struct simtdx_pki *intel, size_t log_bytes)
+{
+    struct simtdx_log log;
+    if (!guest_init(g, GUEST_TDX, NULL, VD_KTY_P256))
+        return false;
+    g->intel = intel;
+    simtdx_quote_defaults(4, 2, &g->quote);
+    simtdx_pck_defaults(&g->pck);
+    simtdx_pck_make(intel, &g->pck, &g->pem);
+    simtdx_chain_pem(intel, SIMTDX_PLATFORM, &g->pem);
+    g->quote.chain = vd_buf_span(&g->pem);
+    simtdx_log_boot(&log, log_bytes);
+    simtdx_log_end(&log);
+    memcpy(g->quote.td.rtmr, log.rtmr, sizeof log.rtmr);
+    if (log_bytes > 0)
+        vd_buf_add(&g->log, vd_buf_span(&log.bytes));
+    simtdx_log_done(&log);
+    return !g->pem.bad && !g->log.bad;
+}
+
 void guest_done(struct guest *g)
 {
     vd_buf_done(&g->vcek);
+    vd_buf_done(&g->pem);
+    vd_buf_done(&g->log);
     vd_buf_done(&g->jwk);
     vd_key_unref(g->key);
     g->key = NULL;
@@ -67,11 +93,11 @@ vd_span guest_auth_body(enum guest_tee tee)
 {
     static const char hashes[] = "\"extra-params\":{\"supported-hash-algorithms\":[\"sha256\","
                                  "\"sha384\",\"sha512\",\"sm3\"]}}";
-    static char sample[256];
-    static char snp[256];
-    (void)snprintf(sample, sizeof sample, "{\"version\":\"0.4.0\",\"tee\":\"sample\",%s", hashes);
-    (void)snprintf(snp, sizeof snp, "{\"version\":\"0.4.0\",\"tee\":\"snp\",%s", hashes);
-    return vd_span_str(tee == GUEST_SAMPLE ? sample : snp);
+    static const char *const name[] = { "sample", "snp", "tdx" };
+    static char text[3][256];
+    (void)snprintf(text[tee], sizeof text[tee], "{\"version\":\"0.4.0\",\"tee\":\"%s\",%s",
+                   name[tee], hashes);
+    return vd_span_str(text[tee]);
 }
 
 void guest_measurement(vd_buf *hex)
@@ -81,8 +107,21 @@ void guest_measurement(vd_buf *hex)
     vd_hex_encode(vd_span_of(r.measurement, sizeof r.measurement), hex);
 }
 
+static void evidence_tdx(const struct guest *g, vd_span digest, vd_buf *out)
+{
+    VD_AUTO_BUF quote = vd_buf_of(1u << 20);
+    struct simtdx_quote q = g->quote;
+    memcpy(q.td.report_data, digest.p, digest.n);
+    simtdx_quote_make(g->intel, &q, &g->pck, &quote);
+    simtdx_evidence(vd_buf_span(&quote), false, vd_buf_span(&g->log), out);
+}
+
 static void evidence(struct guest *g, vd_span digest, vd_buf *out)
 {
+    if (g->tee == GUEST_TDX) {
+        evidence_tdx(g, digest, out);
+        return;
+    }
     if (g->tee == GUEST_SAMPLE) {
         vd_jw w = vd_jw_of(out);
         vd_jw_obj(&w);

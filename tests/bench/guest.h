@@ -4,17 +4,25 @@
 
 #include "tests/bench/bench.h"
 #include "tests/support/simsnp/simsnp.h"
+#include "tests/support/simtdx/simtdx.h"
 
-enum guest_tee { GUEST_SAMPLE, GUEST_SNP };
+enum guest_tee { GUEST_SAMPLE, GUEST_SNP, GUEST_TDX };
 
 struct guest {
     enum guest_tee tee;
     const struct sim_pki *pki;
     vd_buf vcek;
+    const struct simtdx_pki *intel;
+    struct simtdx_quote quote; /* of TDX, without report data */
+    struct simtdx_pck pck;
+    vd_buf pem; /* its certificates */
+    vd_buf log; /* empty: none is sent */
     struct vd_key *key;
     vd_buf jwk; /* canonical */
 };
 bool guest_init(struct guest *g, enum guest_tee tee, const struct sim_pki *pki, enum vd_kty kty);
+/* A TDX guest; log_bytes 0: without an event log. */
+bool guest_init_tdx(struct guest *g, const struct simtdx_pki *intel, size_t log_bytes);
 void guest_done(struct guest *g);
 
 /* Requests of one flow, one buffer each. */

@@ -70,8 +70,9 @@ static bool configure(struct bench *b)
         &text,
         "[passport]\nissuer = \"https://issuer.bench\"\nkey_file = \"%s/issuer/passport.key\"\n"
         "[as]\nenabled = true\n[tee.sample]\nenabled = true\n[tee.snp]\nenabled = true\n"
-        "extra_roots = [\"%s\"]\n",
-        b->dir, b->roots);
+        "extra_roots = [\"%s\"]\n[tee.tdx]\nenabled = true\n[tee.dcap]\nextra_roots = "
+        "[\"%s\"]\n[collateral]\ndir = \"%s\"\n",
+        b->dir, b->roots, b->intel_root, b->collateral);
     if (!vd_buf_cstr(&text) || !write_text(b, "issuer.toml", vd_buf_cstr(&text)))
         return false;
     vd_buf_reset(&text);

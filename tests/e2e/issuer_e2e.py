@@ -675,7 +675,7 @@ def test_as(run, issuer, who):
            ("an unknown policy", as_request(policy_ids=["nosuch"]), json_type, 400),
            ("a policy that cannot be", as_request(policy_ids=["../x"]), json_type, 400),
            ("the default by name", as_request(policy_ids=["default"]), json_type, 200),
-           ("a tee that is not enabled", {"verification_requests": [{"tee": "tdx", "evidence": "e30"}], "policy_ids": []}, json_type, 403),
+           ("a tee that is not enabled", {"verification_requests": [{"tee": "cca", "evidence": "e30"}], "policy_ids": []}, json_type, 403),
            ("an unknown tee", {"verification_requests": [{"tee": "x", "evidence": "e30"}], "policy_ids": []}, json_type, 400),
            ("evidence with padding", {"verification_requests": [{"tee": "sample", "evidence": "e30="}], "policy_ids": []}, json_type, 400),
            ("evidence that is no JSON", {"verification_requests": [{"tee": "sample", "evidence": "eA"}], "policy_ids": []}, json_type, 400),

@@ -1,3 +1,8 @@
 vd_fuzz(snp_report LIBS iss_tee)
 vd_fuzz(snp_json LIBS iss_tee)
 vd_fuzz(vek LIBS iss_tee)
+vd_fuzz(ccel LIBS iss_tee)
+vd_fuzz(dcap_quote LIBS iss_tee)
+vd_fuzz(dcap_pck LIBS iss_tee)
+vd_fuzz(dcap_tcb LIBS iss_tee)
+vd_fuzz(dcap_pki LIBS iss_tee)

@@ -90,7 +90,7 @@ def arrow_ok(here, target):
     if room_a == room_b:
         # a TEE folder includes no other except the common ones
         if room_a == 'tee' and len(a) > 3 and len(b) > 3 and a[2] != b[2]:
-            return b[2] in ('dcap', 'snp', 'tpm')
+            return b[2] in ('dcap', 'eventlog', 'snp', 'tpm')
         return True
     may = {'issuer': ISSUER_MAY, 'broker': BROKER_MAY}.get(a[0])
     return may is None or room_b in may.get(room_a, set())

@@ -321,30 +321,44 @@ static void unknown_reference_values_are_named(void **state)
 static void an_event_log_reaches_the_policy_and_not_the_passport(void **state)
 {
     (void)state;
-    static const char claims[] = "{\"a\":1,\"uefi_event_logs\":[{\"index\":1}],\"b\":2}";
+    static const char whole[] = "\"tdx\":{\"a\":1,\"uefi_event_logs\":[{\"index\":1}]}}";
     static const char policy[] = "package policy\ndefault executables := 33\n"
                                  "executables := 3 if input.tdx.uefi_event_logs[0].index == 1\n"
                                  "trust_claims := {\"executables\": executables}\n";
     for (int keep = 0; keep < 2; keep++) {
         struct run r = { .event_logs = keep };
-        (void)add(&r, "tdx", "cpu", claims);
+        struct iss_claims *c = add(&r, "tdx", "cpu", "{\"a\":1}");
+        c->event_log = ISS_EVENT_LOG_REPLAYED;
+        c->event_log_sha256[31] = 0x7f;
+        vd_buf_str(&c->events, "[{\"index\":1}]");
         assert_rc(VD_E_OK, go(&r, policy, NULL));
         const struct iss_appraisal *a = &r.out->item[0];
         assert_int_equal(a->value[VD_EAR_EXECUTABLES], 3);
-        if (keep) {
-            assert_non_null(memmem(a->annotated.p, a->annotated.n, claims, sizeof claims - 1));
-            assert_int_equal(a->event_log.n, 0);
-        } else {
+        if (keep)
+            assert_non_null(memmem(a->annotated.p, a->annotated.n, whole, sizeof whole - 1));
+        else
             assert_span_str(vd_buf_span(&a->annotated),
                             "{\"report_data\":\"cmVwb3J0\",\"runtime_data_claims\":null,"
-                            "\"tdx\":{\"a\":1,\"b\":2}}");
-            assert_span_str(
-                vd_buf_span(&a->event_log),
-                "{\"sha256\":\"89e9f742baa3ecd03c365f5ec69c31e7952ccd7992b081b005f61cf09538fd7f\","
-                "\"state\":\"replayed\"}");
-        }
+                            "\"tdx\":{\"a\":1}}");
+        assert_span_str(
+            vd_buf_span(&a->event_log),
+            "{\"sha256\":\"000000000000000000000000000000000000000000000000000000000000007f\","
+            "\"state\":\"replayed\"}");
         done(&r);
     }
+}
+
+static void a_missing_event_log_is_said(void **state)
+{
+    (void)state;
+    static const char policy[] = "package policy\ntrust_claims := {\"executables\": 3}\n";
+    struct run r = { 0 };
+    add(&r, "tdx", "cpu", "{}")->event_log = ISS_EVENT_LOG_ABSENT;
+    (void)add(&r, "snp", "cpu", "{}");
+    assert_rc(VD_E_OK, go(&r, policy, NULL));
+    assert_span_str(vd_buf_span(&r.out->item[0].event_log), "{\"state\":\"absent\"}");
+    assert_int_equal(r.out->item[1].event_log.n, 0);
+    done(&r);
 }
 
 int main(void)
@@ -359,6 +373,7 @@ int main(void)
         cmocka_unit_test(reference_values_decide_and_the_explanation_names_the_nearest),
         cmocka_unit_test(unknown_reference_values_are_named),
         cmocka_unit_test(an_event_log_reaches_the_policy_and_not_the_passport),
+        cmocka_unit_test(a_missing_event_log_is_said),
     };
     return vd_base_init(NULL).code == VD_E_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

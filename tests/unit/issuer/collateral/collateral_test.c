@@ -268,7 +268,7 @@ struct world {
     struct sim_kds *kds;
     char *dir;
     char *cache;
-    char *set[6];
+    char *set[7];
     struct store s;
 };
 
@@ -276,14 +276,14 @@ static void world_close(struct world *w)
 {
     store_close(&w->s);
     sim_kds_stop(w->kds);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         free(w->set[i]);
     free(w->dir);
     free(w->cache);
 }
 #define AUTO_WORLD __attribute__((cleanup(world_close))) struct world
 
-static void world_open(struct world *w, struct vendor vendor)
+static void world_open_with(struct world *w, struct vendor vendor, unsigned workers)
 {
     (void)pthread_mutex_init(&w->mood.lock, NULL);
     w->mood.vendor = vendor;
@@ -293,9 +293,15 @@ static void world_open(struct world *w, struct vendor vendor)
     w->set[0] = text("test.url=\"%s\"", sim_kds_url(w->kds));
     w->set[1] = text("collateral.dir=\"%s\"", w->dir);
     w->set[2] = text("collateral.cache=\"%s\"", w->cache);
-    w->set[3] = text("limits.fetch_seconds=1");
+    w->set[3] = text("limits.fetch_seconds=2");
     w->set[4] = text("collateral.fetches_per_source=5");
+    w->set[5] = text("limits.workers=%u", workers);
     assert_int_equal(store_open(&w->s, (const char *const *)w->set, false), VD_E_OK);
+}
+
+static void world_open(struct world *w, struct vendor vendor)
+{
+    world_open_with(w, vendor, 8);
 }
 
 static void a_thing_is_fetched_once_and_outlasts_restarts(void **state)
@@ -383,7 +389,8 @@ static void many_who_want_one_thing_make_one_request(void **state)
 {
     (void)state;
     AUTO_WORLD w = { 0 };
-    world_open(&w, (struct vendor){ .status = "200 OK", .body = "OK 0 shared", .delay_ms = 300 });
+    const struct vendor slow = { .status = "200 OK", .body = "OK 0 shared", .delay_ms = 300 };
+    world_open_with(&w, slow, 64);
     pthread_t t[16];
     struct getter g[16];
     for (size_t i = 0; i < 16; i++) {
@@ -394,6 +401,33 @@ static void many_who_want_one_thing_make_one_request(void **state)
         (void)pthread_join(t[i], NULL);
         assert_int_equal(g[i].code, VD_E_OK);
     }
+    assert_int_equal(sim_kds_requests(w.kds), 1);
+}
+
+static void workers_that_wait_leave_half_of_them_to_others(void **state)
+{
+    (void)state;
+    AUTO_WORLD w = { 0 };
+    const struct vendor slow = { .status = "200 OK", .body = "OK 0 shared", .delay_ms = 700 };
+    world_open_with(&w, slow, 8);
+    put_file(w.dir, "first/near", "OK 0 near");
+    pthread_t t[16];
+    struct getter g[16];
+    for (size_t i = 0; i < 16; i++) {
+        g[i] = (struct getter){ .s = &w.s };
+        assert_int_equal(pthread_create(&t[i], NULL, get_in_thread, &g[i]), 0);
+    }
+    sleep_ms(100);
+    /* what is at hand does not wait for what is not */
+    expect_get(&w.s, "near", VD_E_OK, "OK 0 near");
+    size_t good = 0, busy = 0;
+    for (size_t i = 0; i < 16; i++) {
+        (void)pthread_join(t[i], NULL);
+        good += g[i].code == VD_E_OK;
+        busy += g[i].code == VD_E_BUSY;
+    }
+    assert_int_equal(good, 4);
+    assert_int_equal(busy, 12);
     assert_int_equal(sim_kds_requests(w.kds), 1);
 }
 
@@ -581,6 +615,7 @@ int main(void)
         cmocka_unit_test(a_failing_vendor_is_not_asked_again_at_once),
         cmocka_unit_test(a_thing_without_an_address_is_not_fetched),
         cmocka_unit_test(many_who_want_one_thing_make_one_request),
+        cmocka_unit_test(workers_that_wait_leave_half_of_them_to_others),
         cmocka_unit_test(one_source_cannot_ask_for_everything),
         cmocka_unit_test(who_does_not_wait_gets_what_is_there),
         cmocka_unit_test(the_same_bytes_keep_their_number),

@@ -52,21 +52,24 @@ static void drivers_are_unique_and_complete(void **state)
     size_t kinds = 0;
     const struct iss_collateral_kind *const *k = iss_tee_collateral_kinds(&kinds);
     for (size_t i = 0; i < kinds; i++)
-        assert_true(k[i]->name && k[i]->offline_path && k[i]->url && k[i]->verify && k[i]->expiry &&
-                    k[i]->base_url_key);
+        assert_true(k[i]->name && (k[i]->offline_path || k[i]->family) &&
+                    (k[i]->rank || (k[i]->verify && k[i]->expiry)) &&
+                    (k[i]->address || (k[i]->url && k[i]->base_url_key)));
     size_t settings = iss_tee_settings(NULL, 0);
     assert_true(settings > 10);
 }
 
-static void only_snp_is_on_by_default(void **state)
+static void hardware_is_on_by_default_and_samples_are_not(void **state)
 {
     (void)state;
     AUTO_WORLD w = { 0 };
     assert_int_equal(open_with(&w, nothing, NULL), VD_E_OK);
     assert_true(iss_tees_enabled(w.tees, "snp"));
+    assert_true(iss_tees_enabled(w.tees, "tdx"));
+    assert_true(iss_tees_enabled(w.tees, "sgx"));
     assert_false(iss_tees_enabled(w.tees, "sample"));
     assert_false(iss_tees_enabled(w.tees, "sampledevice"));
-    assert_false(iss_tees_enabled(w.tees, "tdx"));
+    assert_false(iss_tees_enabled(w.tees, "cca"));
     assert_false(iss_tees_enabled(w.tees, ""));
     VD_AUTO(iss_claims_list_free) struct iss_claims_list *list = iss_claims_list_new();
     struct iss_evidence in = { 0 };
@@ -282,7 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drivers_are_unique_and_complete),
-        cmocka_unit_test(only_snp_is_on_by_default),
+        cmocka_unit_test(hardware_is_on_by_default_and_samples_are_not),
         cmocka_unit_test(a_wrong_setting_stops_the_start_and_is_named),
 #if VD_WITH_SAMPLE
         cmocka_unit_test(sample_gives_trustees_claims),

@@ -1,0 +1,23 @@
+/* Options of the program simtdx. */
+#pragma once
+
+#include "tests/support/simtdx/simtdx.h"
+
+struct simtdx_args {
+    const char *verb;
+    const char *pki;
+    const char *out;
+    bool bundle;
+    bool sgx;
+    bool without_log;
+    bool altered_log; /* the log is not the one that the registers hold */
+    size_t log_size;
+    struct simtdx_pck pck;
+    struct simtdx_quote quote;
+    struct simtdx_collateral collateral;
+};
+/* Ends the process with a message when an option is wrong. */
+void simtdx_die(const char *what, const char *value);
+void simtdx_options(int argc, char **argv, struct simtdx_args *ret);
+/* The init data's digest, by the algorithm that the file names. */
+size_t simtdx_init_data(const char *path, uint8_t digest[64]);
