@@ -348,7 +348,7 @@ vd_rc iss_collateral_export(struct iss_collateral *c, const struct vd_key *key, 
     VD_TRY(collect(c, &a, err));
     int64_t now = vd_clock_s(&a.places->clock);
     VD_AUTO(free) struct iss_bundle_item *item = calloc(a.n + 1, sizeof *item);
-    VD_AUTO_BUF text = vd_buf_of(HELD_MAX * ABOUT_BYTES);
+    VD_AUTO_BUF text = vd_buf_of((size_t)HELD_MAX * ABOUT_BYTES);
     VD_AUTO(free) size_t *at = calloc(a.n + 1, sizeof *at);
     if (!item || !at)
         return vd_fail(err, VD_E_NOMEM, "bundle");

@@ -113,7 +113,7 @@ vd_rc iss_bundle_write(const struct iss_bundle_item *item, size_t n, int64_t now
     if (!vd_key_private(key) || !alg_of(key, &alg))
         return vd_fail(err, VD_E_CONFIG,
                        "a bundle is signed with a private key of type P-256, P-384 or Ed25519");
-    VD_AUTO_BUF payload = vd_buf_of(ISS_BUNDLE_BYTES_MAX / 4 * 3);
+    VD_AUTO_BUF payload = vd_buf_of((size_t)ISS_BUNDLE_BYTES_MAX / 4 * 3);
     VD_AUTO_BUF header = vd_buf_of(HEADER_BYTES);
     VD_AUTO_BUF jwk = vd_buf_of(HEADER_BYTES);
     vd_jw w = vd_jw_of(&payload);
@@ -183,7 +183,7 @@ static vd_rc read_item(vd_jv v, iss_bundle_take take, void *ctx, vd_err *err)
     VD_AUTO_BUF key = vd_buf_of(ISS_COLLATERAL_KEY_MAX);
     VD_AUTO_BUF data = vd_buf_of(ISS_COLLATERAL_BYTES_MAX);
     VD_AUTO_BUF sum = vd_buf_of(HASH);
-    VD_AUTO_BUF digits = vd_buf_of(2 * HASH);
+    VD_AUTO_BUF digits = vd_buf_of((size_t)2 * HASH);
     uint8_t digest[HASH];
     VD_TRY(vd_jv_str(vd_jv_get(v, "kind"), &kind, err));
     VD_TRY(vd_jv_str(vd_jv_get(v, "key"), &key, err));

@@ -174,7 +174,7 @@ bool coll_cache_index(const struct coll_places *p, const struct coll_kind *k, vd
                       struct coll_index *ret)
 {
     VD_AUTO_BUF path = vd_buf_of(COLL_PATH_BYTES);
-    VD_AUTO_BUF text = vd_buf_of(2 * INDEX_BYTES); /* a reader wants room behind */
+    VD_AUTO_BUF text = vd_buf_of((size_t)2 * INDEX_BYTES); /* a reader wants room behind */
     VD_AUTO_BUF kind = vd_buf_of(64);
     VD_AUTO_BUF name = vd_buf_of(ISS_COLLATERAL_KEY_MAX);
     struct coll_index index = { .n = 0 };
@@ -287,7 +287,7 @@ static vd_rc each_file(const struct coll_places *p, const char *name, coll_cache
                        void *ctx, vd_err *err)
 {
     VD_AUTO_BUF path = vd_buf_of(COLL_PATH_BYTES);
-    VD_AUTO_BUF text = vd_buf_of(2 * INDEX_BYTES); /* a reader wants room behind */
+    VD_AUTO_BUF text = vd_buf_of((size_t)2 * INDEX_BYTES); /* a reader wants room behind */
     VD_AUTO_BUF kind = vd_buf_of(64);
     VD_AUTO_BUF key = vd_buf_of(ISS_COLLATERAL_KEY_MAX);
     struct coll_index index = { .n = 0 };

@@ -138,7 +138,7 @@ static vd_rc open_kinds(struct coll_places *at, const struct iss_collateral_cfg 
 /* PEM or JWK. */
 static vd_rc read_key(const char *path, struct vd_key **ret, vd_err *err)
 {
-    VD_AUTO_BUF text = vd_buf_of(2 * KEY_FILE_BYTES);
+    VD_AUTO_BUF text = vd_buf_of((size_t)2 * KEY_FILE_BYTES);
     vd_err why = { 0 };
     VD_TRY(vd_file_read(path, KEY_FILE_BYTES, &text, NULL, err));
     vd_span s = vd_buf_span(&text);

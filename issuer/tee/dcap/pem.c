@@ -51,7 +51,7 @@ vd_rc dcap_pem_read(vd_span text, struct dcap_pem *ret, vd_err *err)
 {
     DCAP_AUTO_PEM p = { .room = vd_buf_of(TEXT_MAX) };
     vd_rd r = vd_rd_of(dcap_pem_trim(text));
-    size_t ends[DCAP_PEM_CERTS];
+    size_t ends[DCAP_PEM_CERTS] = { 0 };
     if (text.n == 0 || text.n > TEXT_MAX || !vd_buf_reserve(&p.room, text.n))
         return vd_fail(err, VD_E_SYNTAX, "PEM text of %zu bytes", text.n);
     while (vd_rd_left(&r) > 0) {
