@@ -96,7 +96,7 @@ static int nibble(uint8_t c)
 bool vd_audit_take_hex(vd_rd *r, uint8_t *p, size_t n)
 {
     vd_span text = vd_rd_take(r, 2 * n);
-    if (text.n != 2 * n)
+    if (!text.p || text.n != 2 * n)
         return false;
     for (size_t i = 0; i < n; i++) {
         int hi = nibble(text.p[2 * i]);

@@ -34,7 +34,7 @@ static struct text hex(vd_span s)
 {
     static const char digit[] = "0123456789abcdef";
     struct text t = { { 0 } };
-    for (size_t i = 0; i < s.n && 2 * i + 2 < TEXT; i++) {
+    for (size_t i = 0; s.p && i < s.n && 2 * i + 2 < TEXT; i++) {
         t.s[2 * i] = digit[s.p[i] >> 4];
         t.s[2 * i + 1] = digit[s.p[i] & 15];
     }

@@ -62,11 +62,11 @@ static bool put_mac(vd_rd *r, vd_buf *out)
 {
     vd_span padded = vd_rd_take(r, MAC_PADDED);
     unsigned type = vd_rd_u8(r);
-    if (r->bad)
+    if (r->bad || !padded.p)
         return false;
     char digit[2 * MAC_BYTES + 1];
     size_t n = 0;
-    for (size_t i = 0; i < 2 * MAC_BYTES; i++) {
+    for (size_t i = 0; i < (size_t)2 * MAC_BYTES; i++) {
         digit[i] = "0123456789ABCDEF"[i % 2 ? padded.p[i / 2] & 15 : padded.p[i / 2] >> 4];
         if (digit[i] != '0')
             n = i + 1;
