@@ -198,7 +198,7 @@ vd_rc vd_jv_u64(vd_jv v, uint64_t max, uint64_t *ret, vd_err *err)
 vd_rc vd_jv_i64(vd_jv v, int64_t *ret, vd_err *err)
 {
     vd_span s = vd_jv_raw(v);
-    bool minus = vd_jv_is(v, VD_JSON_NUMBER) && s.p[0] == '-';
+    bool minus = vd_jv_is(v, VD_JSON_NUMBER) && s.n > 0 && s.p && s.p[0] == '-';
     uint64_t n = 0;
     if (!vd_jv_is(v, VD_JSON_NUMBER) || !digits_u64(vd_span_part(s, minus, s.n), &n) ||
         n > (uint64_t)INT64_MAX + minus || (minus && n == 0))

@@ -68,7 +68,7 @@ static vd_rc kek_ecdh(const struct vd_key *priv, vd_jv header, struct vd_jwe_sec
 static vd_rc kek_mlkem(const struct vd_key *priv, vd_jv header, struct vd_jwe_secrets *s,
                        vd_err *err)
 {
-    VD_AUTO_BUF ek = vd_buf_of(2 * VD_MLKEM768_CT);
+    VD_AUTO_BUF ek = vd_buf_of((size_t)2 * VD_MLKEM768_CT);
     VD_TRY(optional_bytes(header, "ek", &ek, err));
     if (ek.n != VD_MLKEM768_CT)
         return vd_fail(err, VD_E_SYNTAX, "JWE header: ek is missing or has the wrong length");

@@ -82,7 +82,7 @@ static vd_rc read_rsa(vd_jv jwk, bool with_private, struct vd_key **ret, vd_err 
                vd_jv_ok(vd_jv_get(jwk, "qi"));
     int last = !with_private ? RSA_E : crt ? RSA_QI : RSA_D;
     for (int i = 0; i <= last; i++) {
-        b[i] = vd_buf_of(2 * VD_RSA_BYTES_MAX);
+        b[i] = vd_buf_of((size_t)2 * VD_RSA_BYTES_MAX);
         VD_TRY(bytes_of(jwk, names[i], 0, &b[i], err));
     }
     const struct vd_rsa_parts parts = {
@@ -122,7 +122,7 @@ static vd_rc read_akp(vd_jv jwk, bool with_private, struct vd_key **ret, vd_err 
         return vd_fail(err, VD_E_SYNTAX, "JWK: the only alg of kty AKP is ML-KEM-768+A192KW");
     if (with_private)
         return vd_fail(err, VD_E_SYNTAX, "JWK: private ML-KEM keys are not read");
-    VD_AUTO_BUF pub = vd_buf_of(2 * VD_MLKEM768_PUB);
+    VD_AUTO_BUF pub = vd_buf_of((size_t)2 * VD_MLKEM768_PUB);
     VD_TRY(bytes_of(jwk, "pub", VD_MLKEM768_PUB, &pub, err));
     return vd_key_from_raw(VD_KTY_MLKEM768, vd_buf_span(&pub), ret, err);
 }

@@ -15,7 +15,7 @@ vd_rc vd_descriptors_for(uint64_t connections, uint64_t *ret_connections, vd_err
     uint64_t want = connections + VD_DESCRIPTORS_KEPT;
     uint64_t hard = have.rlim_max == RLIM_INFINITY ? UINT64_MAX : (uint64_t)have.rlim_max;
     uint64_t soft = have.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)have.rlim_cur;
-    if (hard < VD_DESCRIPTORS_KEPT * 2)
+    if (hard < (uint64_t)VD_DESCRIPTORS_KEPT * 2)
         return vd_fail(err, VD_E_CONFIG,
                        "only %llu files may be open (ulimit -Hn), at least %d are needed",
                        (unsigned long long)hard, VD_DESCRIPTORS_KEPT * 2);
