@@ -219,7 +219,7 @@ static vd_rc take_token_in(struct iss_keyring *r, vd_err *err)
 {
     AUTO_CHANGE c = { 0 };
     char kid[ISS_KID];
-    unsigned long handle = 0;
+    struct vd_p11_pair pair;
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     VD_TRY(begin(r, &c, err));
     for (size_t i = 0; i < c.doc->n; i++)
@@ -228,7 +228,7 @@ static vd_rc take_token_in(struct iss_keyring *r, vd_err *err)
     int64_t at = c.now;
     if (c.doc->n)
         at = iss_phase_activation(c.doc->times, c.doc->n, r->cfg.publish_before, c.now);
-    if (vd_p11_find(r->cfg.token, NULL, &key, &handle, NULL).code != VD_E_OK)
+    if (vd_p11_find(r->cfg.token, NULL, &key, &pair, NULL).code != VD_E_OK)
         VD_TRY(token_generate(r, &key, err));
     VD_TRY(enter(&c, &clockwork, key, false, at, kid, err));
     return commit(&c, &clockwork, "passport-key.import", err);
@@ -443,11 +443,21 @@ static vd_rc tick(struct iss_keyring *r, int64_t now, vd_err *err)
     return r->stale || now >= v->changes_at ? show(r, err) : VD_OK;
 }
 
+static void note_token(struct iss_keyring *r)
+{
+    uint64_t n = r->cfg.token ? vd_p11_openings(r->cfg.token) : 0;
+    if (r->openings && n != r->openings)
+        vd_log_msg(r->cfg.log, VD_LOG_WARN, "passport",
+                   "the session with the PKCS#11 token was lost, and opened again");
+    r->openings = n;
+}
+
 void iss_keyring_tick(struct iss_keyring *r)
 {
     vd_err err = { 0 };
     int64_t now = vd_clock_s(&r->cfg.clock);
     (void)pthread_mutex_lock(&r->change);
+    note_token(r);
     if (tick(r, now, &err).code != VD_E_OK &&
         (now - r->complained_at >= COMPLAIN_SECONDS || now < r->complained_at)) {
         r->complained_at = now;

@@ -29,6 +29,7 @@ struct iss_keyring {
     struct iss_ring_view *view;
     bool stale; /* with `change`: the store is ahead of the view */
     int64_t complained_at;
+    uint64_t openings; /* of the token's session, as far as they were logged */
 };
 
 static inline uint64_t iss_ring_overlap(const struct iss_keyring *r)

@@ -43,14 +43,14 @@ static bool certified(const struct iss_keyring *r, const struct vd_key *key)
 /* A key in a token: what a signer's `sign` needs. */
 struct token_key {
     struct vd_p11 *token;
-    unsigned long handle;
+    struct vd_p11_pair pair;
     enum vd_sig alg;
 };
 
 static vd_rc sign_there(void *ctx, vd_span in, vd_buf *out, vd_err *err)
 {
-    const struct token_key *t = ctx;
-    return vd_p11_sign(t->token, t->handle, t->alg, in, out, err);
+    struct token_key *t = ctx;
+    return vd_p11_sign(t->token, &t->pair, t->alg, in, out, err);
 }
 
 static vd_rc open_token_signer(const struct iss_keyring *r, const struct iss_ring_key *k,
@@ -68,7 +68,7 @@ static vd_rc open_token_signer(const struct iss_keyring *r, const struct iss_rin
                        "the passport key %s is in a PKCS#11 token: set passport.pkcs11_module, "
                        "pkcs11_token, pkcs11_key_label and pkcs11_pin_file",
                        k->kid);
-    if (vd_p11_find(t->token, k->kid, &key, &t->handle, &why).code != VD_E_OK)
+    if (vd_p11_find(t->token, k->kid, &key, &t->pair, &why).code != VD_E_OK)
         return vd_fail(err, VD_E_CONFIG, "passport.pkcs11_key_label: %.180s", why.msg);
     vd_span cert = certified(r, key) ? vd_buf_span(&r->cert) : VD_SPAN_NONE;
     VD_TRY(iss_signer_of(key, k->alg, cert, &s, err));
