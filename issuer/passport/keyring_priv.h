@@ -5,9 +5,7 @@
 
 #include "issuer/passport/keyring.h"
 
-#define ISS_RING_KIND "passport-ring"
 #define ISS_RING_NAME "ring"
-#define ISS_KEY_KIND "passport-key"
 
 /* What readers see; immutable. */
 struct iss_ring_view {
@@ -17,6 +15,7 @@ struct iss_ring_view {
     struct iss_ringdoc *doc;
     struct iss_signer *signer[ISS_RING_KEYS]; /* of next and active keys */
     bool certified;                           /* one of them has the configured certificate */
+    struct iss_ring_view *statements; /* whose keys are in the set, too; a reference, or NULL */
     vd_buf jwks;
     char etag[ISS_ETAG];
 };
