@@ -66,6 +66,7 @@ struct cli_args {
     bool accept_simulated;
     bool resume;
     bool now;
+    bool revocation;
     bool require_revocation;
     const char *arg[CLI_ARGS_MAX]; /* positional */
     size_t n_arg;

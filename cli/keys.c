@@ -1,4 +1,4 @@
-/* key, revoke: the issuer's passport keys, and what it takes back. */
+/* key, revoke: the issuer's keys, and what it takes back. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -11,7 +11,7 @@ int cli_key_list(const struct cli_args *a)
     CLI_AUTO_API api = { 0 };
     if (cli_api_open(a, "issuer", &api, &err).code != VD_E_OK)
         return cli_fail_err(&err);
-    return cli_api_show(a, &api, "/keys");
+    return cli_api_show(a, &api, a->revocation ? "/revocation-keys" : "/keys");
 }
 
 int cli_key_rotate(const struct cli_args *a)
@@ -20,7 +20,7 @@ int cli_key_rotate(const struct cli_args *a)
     CLI_AUTO_API api = { 0 };
     if (cli_api_open(a, "issuer", &api, &err).code != VD_E_OK)
         return cli_fail_err(&err);
-    return cli_api_post(a, &api, "/keys/rotate",
+    return cli_api_post(a, &api, a->revocation ? "/revocation-keys/rotate" : "/keys/rotate",
                         a->now ? VD_LIT("{\"now\":true}") : VD_LIT("{\"now\":false}"));
 }
 
@@ -29,7 +29,7 @@ int cli_key_revoke(const struct cli_args *a)
     vd_err err = { 0 };
     CLI_AUTO_API api = { 0 };
     VD_AUTO_BUF path = vd_buf_of(PATH_BYTES);
-    vd_buf_str(&path, "/keys/");
+    vd_buf_str(&path, a->revocation ? "/revocation-keys/" : "/keys/");
     cli_percent(vd_span_str(a->arg[0]), &path);
     vd_buf_str(&path, "/revoke");
     if (cli_api_open(a, "issuer", &api, &err).code != VD_E_OK)

@@ -65,6 +65,7 @@ static const struct option_row {
     { "accept-simulated", FLAG, AT(accept_simulated), NULL,
       "accept passports of simulated TEEs (for trials)" },
     { "resume", FLAG, AT(resume), NULL, "take a suspension back" },
+    { "revocation", FLAG, AT(revocation), NULL, "keys of revocation statements, not of passports" },
     { "now", FLAG, AT(now), NULL, "at once, without waiting until brokers have the key" },
     { "revocation-url", TEXT, AT(revocation_url), NULL,
       "URL of the issuer's revocation statement" },

@@ -61,13 +61,13 @@ const struct cli_verb cli_verbs[] = {
       "Forget the highest numbers of key set and revocation statement seen of an issuer.\n"
       "For an issuer that was set up anew; older ones are refused otherwise.",
       cli_issuer_reset },
-    { "key", "list", "", ISSUER, 0, 0,
+    { "key", "list", "", ISSUER " revocation", 0, 0,
       "List the issuer's passport keys: next, active, retiring, retired, revoked.", cli_key_list },
-    { "key", "rotate", "", ISSUER " now", 0, 0,
+    { "key", "rotate", "", ISSUER " now revocation", 0, 0,
       "Make the next passport key; it signs once brokers have had time to fetch it.\n"
       "With --now it signs at once, and brokers refuse its passports until they fetch it.",
       cli_key_rotate },
-    { "key", "revoke", "KID", ISSUER, 1, 1,
+    { "key", "revoke", "KID", ISSUER " revocation", 1, 1,
       "Withdraw a passport key at once; another takes over if it is the active one.",
       cli_key_revoke },
     { "revoke", "jti", "JTI", ISSUER " reason", 1, 1, "Revoke one passport.", cli_revoke_jti },

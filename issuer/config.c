@@ -73,8 +73,11 @@ static const struct vd_setting own[] = {
               "long." },
     { .key = "revocation.key_file",
       .type = VD_SET_PATH,
-      .help = "PEM file with the private key that signs revocation statements; `init` makes it. "
-              "Unset: the store keeps the key, sealed. It signs nothing else." },
+      .help =
+          "PEM file with the private key that signs revocation statements; `init` makes it. It "
+          "is taken into the store, sealed, like passport.key_file, and rotated by `vidimus key "
+          "rotate --revocation`. Unset: the store makes the first key. It signs nothing "
+          "else." },
     { .key = "passport.event_logs",
       .type = VD_SET_BOOL,
       .def = "false",

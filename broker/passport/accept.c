@@ -226,10 +226,14 @@ static vd_rc accept_new(struct brk_trust *t, vd_span token, const uint8_t sha256
 }
 
 /* require_revocation: nothing of an issuer is accepted without knowing what it has revoked. */
-static vd_rc statement_good(const struct brk_issuer *i, int64_t now, vd_err *err)
+static vd_rc statement_good(const struct brk_trust *t, const struct brk_issuer *i, int64_t now,
+                            vd_err *err)
 {
+    /* One that is good for longer than any statement is of a time to come: the clock was put back.
+     */
+    int64_t longest = BRK_STATEMENT_SECONDS + (int64_t)t->cfg.limits->leeway;
     int64_t until = atomic_load_explicit(&i->statement.good_until, memory_order_acquire);
-    if (!i->require_revocation || now < until)
+    if (!i->require_revocation || (now < until && until - now <= longest))
         return VD_OK;
     return vd_fail(err, VD_E_REVOCATION_STALE, "the revocation statement of %s %s", i->name,
                    until ? "has expired and no newer one was had" : "was not had yet");
@@ -250,13 +254,13 @@ vd_rc brk_accept(struct brk_trust *t, vd_span token, struct brk_passport **ret, 
     if (p) {
         atomic_fetch_add_explicit(&t->hits, 1, memory_order_relaxed);
         VD_TRY(brk_passport_alive(p, now, t->cfg.limits->leeway, err));
-        VD_TRY(statement_good(p->issuer, now, err));
+        VD_TRY(statement_good(t, p->issuer, now, err));
         *ret = VD_TAKE(p);
         return VD_OK;
     }
     vd_rc_ rc = accept_new(t, token, sha256, &p, err);
     if (rc.code == VD_E_OK)
-        rc = statement_good(p->issuer, now, err);
+        rc = statement_good(t, p->issuer, now, err);
     atomic_fetch_add_explicit(rc.code == VD_E_OK ? &t->accepted : &t->refused, 1,
                               memory_order_relaxed);
     if (rc.code != VD_E_OK)

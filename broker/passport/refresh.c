@@ -131,7 +131,10 @@ static struct brk_issuer *due(struct brk_trust *t, int64_t now, int64_t *ret_wai
         struct brk_issuer *issuer = t->view->row[i].issuer;
         if (issuer->source != BRK_KEYS_URL)
             continue;
-        if (issuer->fetch.wanted || now >= issuer->fetch.next)
+        int64_t next = issuer->fetch.next;
+        /* Too far away: the clock was put back. INT64_MAX is a fetch that runs. */
+        bool far = next != INT64_MAX && next - now > AGE_MAX;
+        if (issuer->fetch.wanted || now >= next || far)
             return brk_issuer_ref(issuer);
         if (issuer->fetch.next - now < wait)
             wait = issuer->fetch.next - now;
@@ -203,7 +206,8 @@ bool brk_trust_want_keys(struct brk_trust *t, struct brk_issuer *issuer)
         return false;
     deadline(&until, BRK_REFRESH_WAIT);
     (void)pthread_mutex_lock(&t->lock);
-    bool recent = vd_clock_s(&t->cfg.clock) - issuer->fetch.last_try < BRK_REFRESH_INTERVAL;
+    int64_t since = vd_clock_s(&t->cfg.clock) - issuer->fetch.last_try;
+    bool recent = since >= 0 && since < BRK_REFRESH_INTERVAL; /* negative: it was put back */
     if (!recent && !issuer->fetch.wanted) {
         issuer->fetch.wanted = true;
         (void)pthread_cond_broadcast(&t->wake);

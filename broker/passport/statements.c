@@ -96,9 +96,11 @@ static struct brk_issuer *due(struct brk_trust *t, int64_t now, int64_t *ret_wai
             first = issuer;
     }
     *ret_wait = !first ? IDLE_SECONDS : first->statement.next - now;
+    /* Further away than any wait: the clock was put back. */
+    bool far = *ret_wait > BRK_STATEMENT_INTERVAL;
     if (*ret_wait > IDLE_SECONDS)
         *ret_wait = IDLE_SECONDS;
-    return first && now >= first->statement.next ? brk_issuer_ref(first) : NULL;
+    return first && (far || now >= first->statement.next) ? brk_issuer_ref(first) : NULL;
 }
 
 void *brk_statements_run(void *arg)

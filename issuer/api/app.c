@@ -77,18 +77,16 @@ static vd_rc open_token(const struct vd_config *c, struct vd_p11 **ret, vd_err *
     return vd_p11_open(&cfg, ret, err);
 }
 
-static vd_rc open_statement_key(const struct vd_server *s, struct iss_signer **ret, vd_err *err)
+/* The keys of revocation statements: nothing of a token or a certificate, no schedule. */
+static struct iss_keyring_cfg statements_cfg(const struct vd_server *s)
 {
-    const struct iss_revocations_cfg cfg = revocations_cfg(s);
-    VD_AUTO(iss_signer_free) struct iss_signer *key = NULL;
-    VD_TRY(iss_statement_key(&cfg, vd_config_str(s->config, "passport.alg"),
-                             vd_config_str(s->config, "revocation.key_file"), &key, err));
-    if (s->auth && vd_auth_has_key(s->auth, key->key))
-        return vd_fail(err, VD_E_CONFIG,
-                       "revocation.key_file is also the key of an [[admin.identity]]; give the "
-                       "administrator a key of his own");
-    *ret = VD_TAKE(key);
-    return VD_OK;
+    struct iss_keyring_cfg cfg = keyring_cfg(s);
+    cfg.names = &iss_statement_ring;
+    cfg.key_file = vd_config_str(s->config, "revocation.key_file");
+    cfg.cert_file = NULL;
+    cfg.lifetime = ISS_STATEMENT_SECONDS;
+    cfg.rotate_every = 0;
+    return cfg;
 }
 
 static vd_rc open_keys(struct iss_app *app, vd_err *err)
@@ -96,44 +94,45 @@ static vd_rc open_keys(struct iss_app *app, vd_err *err)
     const struct vd_server *s = app->server;
     const struct iss_revocations_cfg revocations = revocations_cfg(s);
     struct iss_keyring_cfg ring = keyring_cfg(s);
-    VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
+    const struct iss_keyring_cfg statements = statements_cfg(s);
     VD_TRY(open_token(s->config, &app->token, err));
+    VD_TRY(iss_keyring_open(&statements, &app->statement_keys, err));
     ring.token = app->token;
-    VD_TRY(open_statement_key(s, &statement, err));
-    ring.statement = statement;
+    ring.statements = app->statement_keys;
     VD_TRY(iss_keyring_open(&ring, &app->keys, err));
     if (ring.publish_before < ring.max_age)
         vd_log_msg(s->log, VD_LOG_WARN, "passport",
                    "passport.publish_before (%llu s) is shorter than passport.jwks_max_age (%llu "
                    "s): after a rotation brokers may refuse passports for a while",
                    (unsigned long long)ring.publish_before, (unsigned long long)ring.max_age);
-    return iss_revocations_open(&revocations, statement, &app->revocations, err);
+    return iss_revocations_open(&revocations, app->statement_keys, &app->revocations, err);
 }
 
 vd_rc iss_app_init(struct vd_server *s, vd_err *err)
 {
     struct iss_keyring_cfg ring = keyring_cfg(s);
     VD_AUTO(vd_p11_close) struct vd_p11 *token = NULL;
-    VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
+    const struct iss_keyring_cfg statements = statements_cfg(s);
     const char *own = vd_config_str(s->config, "revocation.key_file");
     const struct iss_signer_cfg file = { .alg = ring.alg, .key_file = ring.key_file };
     const struct iss_signer_cfg second = { .alg = ring.alg, .key_file = own };
     if (own)
-        VD_TRY(iss_signer_create(&second, err));
-    VD_TRY(open_statement_key(s, &statement, err));
+        VD_TRY(iss_signer_create(&second, err)); /* the first start takes it in */
+    else
+        VD_TRY(iss_keyring_create(&statements, err));
     VD_TRY(open_token(s->config, &token, err));
     ring.token = token;
     /* A file that somebody named: the first start takes it in. Else the store keeps the key. */
     if (!token && vd_config_is_set(s->config, "passport.key_file"))
         return iss_signer_create(&file, err);
     ring.cert_file = NULL; /* it can only be made for the key afterwards */
-    ring.statement = statement;
     return iss_keyring_create(&ring, err);
 }
 
 void iss_app_tick(struct vd_server *s)
 {
     struct iss_app *app = s->app;
+    iss_keyring_tick(app->statement_keys);
     iss_keyring_tick(app->keys);
     iss_revocations_tick(app->revocations);
     int64_t now = vd_clock_s(&s->clock);
@@ -198,6 +197,7 @@ void iss_app_close(struct iss_app *app)
     iss_collateral_close(app->collateral);
     iss_revocations_free(app->revocations);
     iss_keyring_free(app->keys);
+    iss_keyring_free(app->statement_keys);
     vd_p11_close(app->token);
     free(app);
 }

@@ -31,6 +31,7 @@ struct iss_app {
     struct iss_rvps *rvps;
     struct vd_p11 *token; /* of passport keys; NULL: the store has them */
     struct iss_keyring *keys;
+    struct iss_keyring *statement_keys; /* of revocation statements */
     struct iss_revocations *revocations;
     struct iss_rate *rate;
     uint64_t jwks_max_age;

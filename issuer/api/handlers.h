@@ -40,6 +40,9 @@ vd_rc iss_admin_refvalue_delete(const struct vd_req *req, struct vd_resp *resp, 
 vd_rc iss_admin_keys(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc iss_admin_keys_rotate(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc iss_admin_keys_revoke(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_statement_keys(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_statement_keys_rotate(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
+vd_rc iss_admin_statement_keys_revoke(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 /* admin_revocation.c */
 vd_rc iss_admin_revocations(const struct vd_req *req, struct vd_resp *resp, vd_err *err);
 vd_rc iss_admin_revocations_add(const struct vd_req *req, struct vd_resp *resp, vd_err *err);

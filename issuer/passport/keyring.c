@@ -11,13 +11,31 @@ enum { DOC_BYTES = 4 << 20, COMPLAIN_SECONDS = 60 };
 
 static const struct iss_actor clockwork = { "schedule", "" };
 
+const struct iss_ring_names iss_passport_ring = {
+    .ring = "passport-ring",
+    .key = "passport-key",
+    .other = "revocation-ring",
+    .setting = "passport.key_file",
+    .noun = "passport key",
+};
+const struct iss_ring_names iss_statement_ring = {
+    .ring = "revocation-ring",
+    .key = "revocation-key",
+    .other = "passport-ring",
+    .setting = "revocation.key_file",
+    .noun = "key of revocation statements",
+    .old = "key",
+    .makes_first = true,
+    .any_alg = true,
+};
+
 /* One change on its way: the document after it, and the private halves that come and go. */
 struct change {
     struct iss_keyring *r;
     struct iss_ringdoc *doc;
     int64_t now;
     int64_t version; /* of the document before */
-    struct vd_put put[ISS_RING_KEYS + 1];
+    struct vd_put put[ISS_RING_KEYS + 2];
     size_t n;
     vd_secret pem;                        /* of the key that comes */
     char destroy[ISS_RING_KEYS][ISS_KID]; /* in the token, afterwards */
@@ -35,7 +53,8 @@ static vd_rc load(struct iss_keyring *r, struct iss_ringdoc **ret, int64_t *ret_
                   vd_err *err)
 {
     VD_AUTO_OBJECT o = { 0 };
-    VD_TRY(vd_store_get(r->cfg.store, VD_OWNER_DEFAULT, ISS_RING_KIND, ISS_RING_NAME, 0, &o, err));
+    VD_TRY(vd_store_get(r->cfg.store, VD_OWNER_DEFAULT, r->cfg.names->ring, ISS_RING_NAME, 0, &o,
+                        err));
     VD_TRY(iss_ringdoc_parse(vd_buf_span(&o.body), ret, err));
     *ret_version = (int64_t)o.version;
     return VD_OK;
@@ -70,14 +89,16 @@ static struct vd_put put_of(const struct change *c, const struct iss_actor *who,
     };
 }
 
-/* Writes document and halves together, then shows them. */
-static vd_rc commit(struct change *c, const struct iss_actor *who, const char *what, vd_err *err)
+/* Writes document and halves together, then shows them. `verb` says what it is in the record. */
+static vd_rc commit(struct change *c, const struct iss_actor *who, const char *verb, vd_err *err)
 {
     struct iss_keyring *r = c->r;
+    char what[64];
+    (void)snprintf(what, sizeof what, "%s.%s", r->cfg.names->key, verb);
     VD_AUTO_BUF body = vd_buf_of(DOC_BYTES);
     VD_TRY(iss_ringdoc_write(c->doc, &body, err));
     struct vd_put *ring = &c->put[c->n++];
-    *ring = put_of(c, who, ISS_RING_KIND, ISS_RING_NAME);
+    *ring = put_of(c, who, r->cfg.names->ring, ISS_RING_NAME);
     ring->body = vd_buf_span(&body);
     ring->match = c->version;
     VD_TRY(
@@ -90,6 +111,26 @@ static vd_rc commit(struct change *c, const struct iss_actor *who, const char *w
             vd_log_err(r->cfg.log, VD_LOG_WARN, "passport", &why);
     }
     return iss_ring_install(r, VD_TAKE(c->doc), c->now, err);
+}
+
+/* A key that signs both could be made to say one thing where it means the other. */
+static vd_rc check_other(const struct iss_keyring *r, const char *kid, vd_err *err)
+{
+    VD_AUTO_OBJECT o = { 0 };
+    VD_AUTO(iss_ringdoc_free) struct iss_ringdoc *doc = NULL;
+    vd_err why = { 0 };
+    vd_rc_ rc = vd_store_get(r->cfg.store, VD_OWNER_DEFAULT, r->cfg.names->other, ISS_RING_NAME, 0,
+                             &o, &why);
+    if (rc.code == VD_E_NOT_FOUND)
+        return VD_OK;
+    if (rc.code != VD_E_OK)
+        return vd_fail(err, rc.code, "%s", why.msg);
+    VD_TRY(iss_ringdoc_parse(vd_buf_span(&o.body), &doc, err));
+    if (iss_ringdoc_find(doc, vd_span_str(kid)) < doc->n)
+        return vd_fail(err, VD_E_CONFIG,
+                       "passport.key_file and revocation.key_file hold the same key, or did once; "
+                       "give each its own");
+    return VD_OK;
 }
 
 /* A private half into the store (or it is in the token), its public half and times into the ring.
@@ -109,15 +150,12 @@ static vd_rc enter(struct change *c, const struct iss_actor *who, struct vd_key 
     VD_TRY(iss_signer_alg(key, &k.alg, err));
     VD_TRY(iss_signer_of(key, k.alg, VD_SPAN_NONE, &s, err));
     if (r->cfg.auth && vd_auth_has_key(r->cfg.auth, key))
-        return vd_fail(err, VD_E_CONFIG,
-                       "passport.key_file %s is also the key of an [[admin.identity]]: a passport "
-                       "could be taken for an administrator's token; give the administrator a key "
-                       "of his own",
-                       r->cfg.key_file);
-    if (r->cfg.statement && vd_key_same(r->cfg.statement->key, key))
-        return vd_fail(err, VD_E_CONFIG,
-                       "passport.key_file and revocation.key_file hold the same key; give each its "
-                       "own");
+        return vd_fail(
+            err, VD_E_CONFIG,
+            "%s %s is also the key of an [[admin.identity]]: what it signs could be "
+            "taken for an administrator's token; give the administrator a key of his own",
+            r->cfg.names->setting, r->cfg.key_file ? r->cfg.key_file : "");
+    VD_TRY(check_other(r, s->kid, err));
     (void)snprintf(k.kid, sizeof k.kid, "%s", s->kid);
     VD_TRY(iss_ringdoc_add(c->doc, &k, &t, vd_buf_span(&s->jwk), iss_ring_overlap(r), c->now, err));
     if (ret_kid)
@@ -126,7 +164,7 @@ static vd_rc enter(struct change *c, const struct iss_actor *who, struct vd_key 
         return VD_OK;
     VD_TRY(vd_key_to_pem_private(key, false, &c->pem, err));
     struct vd_put *half = &c->put[c->n++];
-    *half = put_of(c, who, ISS_KEY_KIND, c->doc->key[c->doc->n - 1].kid);
+    *half = put_of(c, who, r->cfg.names->key, c->doc->key[c->doc->n - 1].kid);
     half->body = vd_secret_span(&c->pem);
     half->sealed = true;
     return VD_OK;
@@ -171,12 +209,37 @@ static void erase_old(struct change *c, const struct iss_actor *who)
             memcpy(c->destroy[c->n_destroy++], d->key[i].kid, ISS_KID);
             continue;
         }
-        c->put[c->n] = put_of(c, who, ISS_KEY_KIND, d->key[i].kid);
+        c->put[c->n] = put_of(c, who, c->r->cfg.names->key, d->key[i].kid);
         c->put[c->n++].remove = true;
     }
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
+
+/* The key that the store had before it had a ring, else a new one. */
+static vd_rc take_first_in(struct change *c, vd_err *err)
+{
+    struct iss_keyring *r = c->r;
+    VD_AUTO_SECRET pem = { 0 };
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    uint64_t version = 0;
+    vd_err why = { 0 };
+    vd_rc_ rc = r->cfg.names->old
+                    ? vd_store_get_secret(r->cfg.store, VD_OWNER_DEFAULT, r->cfg.names->key,
+                                          r->cfg.names->old, &pem, &version, &why)
+                    : VD_RC(VD_E_NOT_FOUND);
+    if (rc.code == VD_E_NOT_FOUND) {
+        VD_TRY(enter_fresh(c, &clockwork, c->now, NULL, err));
+        return commit(c, &clockwork, "create", err);
+    }
+    if (rc.code != VD_E_OK)
+        return vd_fail(err, rc.code, "%s", why.msg);
+    VD_TRY(vd_key_from_pem(vd_secret_span(&pem), &key, err));
+    VD_TRY(enter(c, &clockwork, key, false, c->now, NULL, err));
+    c->put[c->n] = put_of(c, &clockwork, r->cfg.names->key, r->cfg.names->old);
+    c->put[c->n++].remove = true;
+    return commit(c, &clockwork, "import", err);
+}
 
 /* The file's key becomes the active one when it was never seen: at the first start, and when
  * somebody put another file there. */
@@ -191,9 +254,12 @@ static vd_rc take_file_in(struct iss_keyring *r, vd_err *err)
     if (!r->cfg.key_file || !vd_file_exists(r->cfg.key_file)) {
         if (c.doc->n || r->cfg.token)
             return VD_OK;
+        if (r->cfg.names->makes_first && !r->cfg.key_file)
+            return take_first_in(&c, err);
         return vd_fail(err, VD_E_CONFIG,
-                       "there is no passport key: neither in the store nor in passport.key_file "
-                       "(%s); `vidimus-issuer init` makes one",
+                       "there is no %s: neither in the store nor in %s (%s); `vidimus-issuer init` "
+                       "makes one",
+                       r->cfg.names->noun, r->cfg.names->setting,
                        r->cfg.key_file ? r->cfg.key_file : "unset");
     }
     /* A known key is not asked whether it fits passport.alg: that is for new ones. */
@@ -202,10 +268,16 @@ static vd_rc take_file_in(struct iss_keyring *r, vd_err *err)
         vd_key_thumbprint(key, kid, NULL).code == VD_E_OK &&
         iss_ringdoc_find(c.doc, vd_span_str(kid)) < c.doc->n)
         return VD_OK;
-    vd_key_unref(VD_TAKE(key));
-    VD_TRY(iss_signer_key(&file, &key, err));
+    if (!r->cfg.names->any_alg) {
+        vd_key_unref(VD_TAKE(key));
+        VD_TRY(iss_signer_key(&file, &key, err));
+    } else if (!key || !vd_key_private(key)) {
+        return vd_fail(err, VD_E_CONFIG,
+                       "%s %s holds no private key in PEM form, or is no private file",
+                       r->cfg.names->setting, r->cfg.key_file);
+    }
     VD_TRY(enter(&c, &clockwork, key, true, c.now, kid, err));
-    VD_TRY(commit(&c, &clockwork, "passport-key.import", err));
+    VD_TRY(commit(&c, &clockwork, "import", err));
     if (c.version != VD_MATCH_NONE)
         vd_log_msg(r->cfg.log, VD_LOG_WARN, "passport",
                    "%s holds another key than before: it signs from now on, the others retire",
@@ -219,7 +291,7 @@ static vd_rc take_token_in(struct iss_keyring *r, vd_err *err)
 {
     AUTO_CHANGE c = { 0 };
     char kid[ISS_KID];
-    unsigned long handle = 0;
+    struct vd_p11_pair pair;
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
     VD_TRY(begin(r, &c, err));
     for (size_t i = 0; i < c.doc->n; i++)
@@ -228,10 +300,10 @@ static vd_rc take_token_in(struct iss_keyring *r, vd_err *err)
     int64_t at = c.now;
     if (c.doc->n)
         at = iss_phase_activation(c.doc->times, c.doc->n, r->cfg.publish_before, c.now);
-    if (vd_p11_find(r->cfg.token, NULL, &key, &handle, NULL).code != VD_E_OK)
+    if (vd_p11_find(r->cfg.token, NULL, &key, &pair, NULL).code != VD_E_OK)
         VD_TRY(token_generate(r, &key, err));
     VD_TRY(enter(&c, &clockwork, key, false, at, kid, err));
-    return commit(&c, &clockwork, "passport-key.import", err);
+    return commit(&c, &clockwork, "import", err);
 }
 
 /* A longer lifetime in the configuration holds for the keys that will sign under it. */
@@ -248,7 +320,7 @@ static vd_rc note_lifetime(struct iss_keyring *r, vd_err *err)
             longer = true;
         }
     }
-    return longer ? commit(&c, &clockwork, "passport-key.lifetime", err) : VD_OK;
+    return longer ? commit(&c, &clockwork, "lifetime", err) : VD_OK;
 }
 
 static vd_rc check_view(const struct iss_keyring *r, const struct iss_ring_view *v, vd_err *err)
@@ -259,13 +331,9 @@ static vd_rc check_view(const struct iss_keyring *r, const struct iss_ring_view 
             continue;
         if (r->cfg.auth && vd_auth_has_key(r->cfg.auth, s->key))
             return vd_fail(err, VD_E_CONFIG,
-                           "the passport key %s is also the key of an [[admin.identity]]; give the "
+                           "the %s %s is also the key of an [[admin.identity]]; give the "
                            "administrator a key of his own",
-                           s->kid);
-        if (r->cfg.statement && vd_key_same(r->cfg.statement->key, s->key))
-            return vd_fail(err, VD_E_CONFIG,
-                           "revocation.key_file holds the passport key %s; give each its own",
-                           s->kid);
+                           r->cfg.names->noun, s->kid);
     }
     if (r->cert.n && !v->certified)
         return vd_fail(
@@ -281,7 +349,8 @@ static vd_rc ring_new(const struct iss_keyring_cfg *cfg, struct iss_keyring **re
     if (!r)
         return vd_fail(err, VD_E_NOMEM, "key ring");
     r->cfg = *cfg;
-    (void)iss_signer_ref(cfg->statement);
+    if (!cfg->names)
+        r->cfg.names = &iss_passport_ring;
     (void)pthread_mutex_init(&r->change, NULL);
     (void)pthread_mutex_init(&r->lock, NULL);
     VD_TRY(iss_signer_cert(cfg->cert_file, &r->cert, err));
@@ -318,7 +387,7 @@ vd_rc iss_keyring_create(const struct iss_keyring_cfg *cfg, vd_err *err)
     VD_TRY(ring_new(cfg, &r, err));
     VD_TRY(begin(r, &c, err));
     VD_TRY(enter_fresh(&c, &clockwork, c.now, NULL, err));
-    return commit(&c, &clockwork, "passport-key.create", err);
+    return commit(&c, &clockwork, "create", err);
 }
 
 void iss_keyring_free(struct iss_keyring *r)
@@ -326,7 +395,6 @@ void iss_keyring_free(struct iss_keyring *r)
     if (!r)
         return;
     iss_ring_view_unref(r->view);
-    iss_signer_free(r->cfg.statement);
     vd_buf_done(&r->cert);
     (void)pthread_mutex_destroy(&r->change);
     (void)pthread_mutex_destroy(&r->lock);
@@ -373,7 +441,7 @@ static vd_rc rotate(struct iss_keyring *r, const struct iss_actor *who, bool at_
         VD_TRY(enter_fresh(&c, who, at, ret_kid, err));
     }
     erase_old(&c, who);
-    return commit(&c, who, at_once ? "passport-key.rotate-now" : "passport-key.rotate", err);
+    return commit(&c, who, at_once ? "rotate-now" : "rotate", err);
 }
 
 vd_rc iss_keyring_rotate(struct iss_keyring *r, const struct iss_actor *who, bool at_once,
@@ -393,7 +461,7 @@ static vd_rc revoke_key(struct iss_keyring *r, const struct iss_actor *who, vd_s
     VD_TRY(begin(r, &c, err));
     size_t i = iss_ringdoc_find(c.doc, kid);
     if (i == c.doc->n)
-        return vd_fail(err, VD_E_NOT_FOUND, "there is no passport key of that id");
+        return vd_fail(err, VD_E_NOT_FOUND, "there is no key of that id");
     enum iss_phase p = iss_phase_of(c.doc->times, c.doc->n, i, iss_ring_overlap(r), c.now);
     if (p == ISS_PHASE_RETIRED || p == ISS_PHASE_REVOKED)
         return vd_fail(err, VD_E_KEY_STATE, "the key is %s already", iss_phase_name(p));
@@ -402,7 +470,7 @@ static vd_rc revoke_key(struct iss_keyring *r, const struct iss_actor *who, vd_s
     if (p == ISS_PHASE_ACTIVE)
         VD_TRY(take_over(&c, who, fresh, err));
     erase_old(&c, who);
-    return commit(&c, who, "passport-key.revoke", err);
+    return commit(&c, who, "revoke", err);
 }
 
 vd_rc iss_keyring_revoke(struct iss_keyring *r, const struct iss_actor *who, vd_span kid,
@@ -438,9 +506,20 @@ static vd_rc tick(struct iss_keyring *r, int64_t now, vd_err *err)
         AUTO_CHANGE c = { 0 };
         VD_TRY(begin(r, &c, err));
         erase_old(&c, &clockwork);
-        return commit(&c, &clockwork, "passport-key.retire", err);
+        return commit(&c, &clockwork, "retire", err);
     }
-    return r->stale || now >= v->changes_at ? show(r, err) : VD_OK;
+    VD_AUTO(iss_ring_view_unref)
+    struct iss_ring_view *s = r->cfg.statements ? iss_ring_view(r->cfg.statements) : NULL;
+    return r->stale || s != v->statements || now >= v->changes_at ? show(r, err) : VD_OK;
+}
+
+static void note_token(struct iss_keyring *r)
+{
+    uint64_t n = r->cfg.token ? vd_p11_openings(r->cfg.token) : 0;
+    if (r->openings && n != r->openings)
+        vd_log_msg(r->cfg.log, VD_LOG_WARN, "passport",
+                   "the session with the PKCS#11 token was lost, and opened again");
+    r->openings = n;
 }
 
 void iss_keyring_tick(struct iss_keyring *r)
@@ -448,6 +527,7 @@ void iss_keyring_tick(struct iss_keyring *r)
     vd_err err = { 0 };
     int64_t now = vd_clock_s(&r->cfg.clock);
     (void)pthread_mutex_lock(&r->change);
+    note_token(r);
     if (tick(r, now, &err).code != VD_E_OK &&
         (now - r->complained_at >= COMPLAIN_SECONDS || now < r->complained_at)) {
         r->complained_at = now;

@@ -1,7 +1,8 @@
-/* The keys that sign passports, in running: which one signs now, which are published, rotation by
- * command and by schedule, revocation. All of it follows from stored times and the clock. Private
- * halves are sealed in the store (kind "passport-key"), the ring itself is one object of kind
- * "passport-ring"; a key file is taken in once, as the first key. */
+/* The keys that sign passports, and in a ring of their own those that sign revocation statements:
+ * which one signs now, which are published, rotation by command and by schedule, revocation. All of
+ * it follows from stored times and the clock. Private halves are sealed in the store (kind
+ * "passport-key" or "revocation-key"), the ring itself is one object of kind "passport-ring" or
+ * "revocation-ring"; a key file is taken in once, as the first key. */
 #pragma once
 
 #include "issuer/passport/ringdoc.h"
@@ -13,7 +14,22 @@
 
 struct iss_keyring; /* thread safe */
 
+/* What a ring is for: its names in the store, in the record and in messages. */
+struct iss_ring_names {
+    const char *ring;    /* kind of the document */
+    const char *key;     /* kind of private halves; also the first word of its changes */
+    const char *other;   /* the other ring's document: no key is in both */
+    const char *setting; /* of the key file */
+    const char *noun;
+    const char *old;  /* name of a private half of before there was a ring; NULL: none */
+    bool makes_first; /* a ring without any key makes one */
+    bool any_alg;     /* a key file may hold a key for another algorithm than cfg.alg */
+};
+extern const struct iss_ring_names iss_passport_ring;
+extern const struct iss_ring_names iss_statement_ring;
+
 struct iss_keyring_cfg {
+    const struct iss_ring_names *names; /* NULL: iss_passport_ring */
     struct vd_store *store;
     struct vd_audit *audit;
     struct vd_clock clock;
@@ -23,13 +39,13 @@ struct iss_keyring_cfg {
     const char *key_file;       /* may be missing once it was taken in; NULL: none */
     const char *cert_file;      /* NULL: none */
     struct vd_p11 *token;       /* new keys are made there; lives with the ring; NULL: the store */
-    uint64_t lifetime;          /* of passports */
+    uint64_t lifetime;          /* of what the keys sign */
     uint64_t publish_before;
     uint64_t rotate_every; /* 0: by command only */
     uint64_t max_age;      /* of the key set */
     uint64_t leeway;
-    struct iss_signer *statement; /* signs revocation statements; a reference is taken; may be NULL
-                                   */
+    struct iss_keyring
+        *statements; /* its keys are published in this ring's set; outlives it; NULL */
 };
 /* Who changes something, for the audit record. */
 struct iss_actor {
@@ -47,10 +63,10 @@ VD_DEFINE_CLEANUP(struct iss_keyring, iss_keyring_free)
 
 /* The active key (a reference). Never waits for a rotation. */
 vd_rc iss_keyring_signer(struct iss_keyring *r, int64_t now, struct iss_signer **ret, vd_err *err);
-/* The key set document, its ETag with quotes. */
+/* The key set document, its ETag with quotes; of a ring of statements only the elements. */
 enum { ISS_ETAG = 48 };
 vd_rc iss_keyring_jwks(struct iss_keyring *r, vd_buf *out, char ret_etag[ISS_ETAG], vd_err *err);
-/* Is `key` one of passports, of any state? */
+/* Is `key` one of the ring's, of any state? */
 bool iss_keyring_has(struct iss_keyring *r, const struct vd_key *key);
 
 /* A new key, published now, active after publish_before seconds; `at_once`: active now (the key
@@ -61,7 +77,8 @@ vd_rc iss_keyring_rotate(struct iss_keyring *r, const struct iss_actor *who, boo
  * waits takes over, or a fresh one. VD_E_NOT_FOUND, VD_E_KEY_STATE (it is over already). */
 vd_rc iss_keyring_revoke(struct iss_keyring *r, const struct iss_actor *who, vd_span kid,
                          vd_err *err);
-/* What time does: retirement, rotation by schedule. Every second or so; errors go to the log. */
+/* What time does: retirement, rotation by schedule; what has changed in cfg.statements is
+ * published. Every second or so; errors go to the log. */
 void iss_keyring_tick(struct iss_keyring *r);
 
 /* Elements of /api/v1/keys. kid empty: all. VD_E_NOT_FOUND. */

@@ -5,9 +5,7 @@
 
 #include "issuer/passport/keyring.h"
 
-#define ISS_RING_KIND "passport-ring"
 #define ISS_RING_NAME "ring"
-#define ISS_KEY_KIND "passport-key"
 
 /* What readers see; immutable. */
 struct iss_ring_view {
@@ -17,6 +15,7 @@ struct iss_ring_view {
     struct iss_ringdoc *doc;
     struct iss_signer *signer[ISS_RING_KEYS]; /* of next and active keys */
     bool certified;                           /* one of them has the configured certificate */
+    struct iss_ring_view *statements; /* whose keys are in the set, too; a reference, or NULL */
     vd_buf jwks;
     char etag[ISS_ETAG];
 };
@@ -29,6 +28,7 @@ struct iss_keyring {
     struct iss_ring_view *view;
     bool stale; /* with `change`: the store is ahead of the view */
     int64_t complained_at;
+    uint64_t openings; /* of the token's session, as far as they were logged */
 };
 
 static inline uint64_t iss_ring_overlap(const struct iss_keyring *r)

@@ -6,93 +6,23 @@
 #include <stdlib.h>
 
 #include "issuer/passport/revoked.h"
-#include "shared/base/file.h"
 #include "shared/codec/json.h"
-
-#define KEY_KIND "revocation-key"
-#define KEY_NAME "key"
 
 enum { STATEMENT_BYTES = 2 << 20, NAME_BYTES = 160, COMPLAIN_SECONDS = 60 };
 
 struct iss_revocations {
     struct iss_revocations_cfg cfg;
-    struct iss_signer *signer;
+    struct iss_keyring *keys;
     pthread_mutex_t change; /* one change at a time; held over store and audit */
     pthread_mutex_t lock;   /* guards what follows */
     struct iss_revoked *now;
     int64_t signed_at;
     uint64_t signed_seq;
+    char signed_kid[ISS_KID];
     vd_buf statement;
+    bool stale;            /* with `change`: the store is ahead of `now` */
     int64_t complained_at; /* with `change` */
 };
-
-/* ---- the key --------------------------------------------------------------------------------- */
-
-static vd_rc key_of_file(const char *file, struct vd_key **ret, vd_err *err)
-{
-    VD_AUTO_SECRET pem = { 0 };
-    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
-    vd_err why = { 0 };
-    if (vd_secret_read_file(file, 65536, true, &pem, &why).code != VD_E_OK)
-        return vd_fail(err, VD_E_CONFIG,
-                       "revocation.key_file: %.120s; leave the setting out and the store keeps the "
-                       "key",
-                       why.msg);
-    if (vd_key_from_pem(vd_secret_span(&pem), &key, NULL).code != VD_E_OK || !vd_key_private(key))
-        return vd_fail(err, VD_E_CONFIG, "revocation.key_file %s holds no private key in PEM form",
-                       file);
-    *ret = VD_TAKE(key);
-    return VD_OK;
-}
-
-static vd_rc key_make(const struct iss_revocations_cfg *cfg, const char *alg, struct vd_key **ret,
-                      vd_err *err)
-{
-    enum vd_sig sig;
-    VD_AUTO_SECRET pem = { 0 };
-    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
-    VD_TRY(iss_signer_generate(alg, &key, &sig, err));
-    VD_TRY(vd_key_to_pem_private(key, false, &pem, err));
-    struct vd_put put = {
-        .owner = VD_OWNER_DEFAULT,
-        .kind = KEY_KIND,
-        .name = KEY_NAME,
-        .body = vd_secret_span(&pem),
-        .sealed = true,
-        .match = VD_MATCH_NONE,
-        .by = "schedule",
-        .now = vd_clock_s(&cfg->clock),
-    };
-    VD_TRY(
-        vd_change(cfg->audit, cfg->store, "revocation-key.create", "schedule", "", &put, 1, err));
-    *ret = VD_TAKE(key);
-    return VD_OK;
-}
-
-static vd_rc key_of_store(const struct iss_revocations_cfg *cfg, const char *alg,
-                          struct vd_key **ret, vd_err *err)
-{
-    VD_AUTO_SECRET pem = { 0 };
-    uint64_t version = 0;
-    vd_err why = { 0 };
-    vd_rc_ rc =
-        vd_store_get_secret(cfg->store, VD_OWNER_DEFAULT, KEY_KIND, KEY_NAME, &pem, &version, &why);
-    if (rc.code == VD_E_NOT_FOUND)
-        return key_make(cfg, alg, ret, err);
-    if (rc.code != VD_E_OK)
-        return vd_fail(err, rc.code, "%s", why.msg);
-    return vd_key_from_pem(vd_secret_span(&pem), ret, err);
-}
-
-vd_rc iss_statement_key(const struct iss_revocations_cfg *cfg, const char *alg, const char *file,
-                        struct iss_signer **ret, vd_err *err)
-{
-    enum vd_sig sig = VD_SIG_MAX;
-    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
-    VD_TRY(file ? key_of_file(file, &key, err) : key_of_store(cfg, alg, &key, err));
-    VD_TRY(iss_signer_alg(key, &sig, err));
-    return iss_signer_of(key, sig, VD_SPAN_NONE, ret, err);
-}
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -114,17 +44,18 @@ static vd_rc reload(struct iss_revocations *r, vd_err *err)
     r->now = VD_TAKE(v);
     (void)pthread_mutex_unlock(&r->lock);
     iss_revoked_unref(old);
+    r->stale = false;
     return VD_OK;
 }
 
-vd_rc iss_revocations_open(const struct iss_revocations_cfg *cfg, struct iss_signer *signer,
+vd_rc iss_revocations_open(const struct iss_revocations_cfg *cfg, struct iss_keyring *keys,
                            struct iss_revocations **ret, vd_err *err)
 {
     VD_AUTO(iss_revocations_free) struct iss_revocations *r = calloc(1, sizeof *r);
     if (!r)
         return vd_fail(err, VD_E_NOMEM, "revocations");
     r->cfg = *cfg;
-    r->signer = iss_signer_ref(signer);
+    r->keys = keys;
     r->statement = vd_buf_of(STATEMENT_BYTES);
     (void)pthread_mutex_init(&r->change, NULL);
     (void)pthread_mutex_init(&r->lock, NULL);
@@ -138,7 +69,6 @@ void iss_revocations_free(struct iss_revocations *r)
     if (!r)
         return;
     iss_revoked_unref(r->now);
-    iss_signer_free(r->signer);
     vd_buf_done(&r->statement);
     (void)pthread_mutex_destroy(&r->change);
     (void)pthread_mutex_destroy(&r->lock);
@@ -156,10 +86,9 @@ void iss_revocations_tick(struct iss_revocations *r)
     vd_err err = { 0 };
     int64_t now = vd_clock_s(&r->cfg.clock);
     VD_AUTO(iss_revoked_unref) struct iss_revoked *v = view(r);
-    if (now < v->drops_at)
-        return;
     (void)pthread_mutex_lock(&r->change);
-    if (reload(r, &err).code != VD_E_OK && now - r->complained_at >= COMPLAIN_SECONDS) {
+    if ((r->stale || now >= v->drops_at) && reload(r, &err).code != VD_E_OK &&
+        now - r->complained_at >= COMPLAIN_SECONDS) {
         r->complained_at = now;
         vd_context(&err, "revocations");
         vd_log_err(r->cfg.log, VD_LOG_ERROR, "passport", &err);
@@ -228,6 +157,7 @@ static vd_rc store(struct iss_revocations *r, const struct iss_actor *who, const
     put->by = who->identity;
     put->now = vd_clock_s(&r->cfg.clock);
     VD_TRY(vd_change(r->cfg.audit, r->cfg.store, what, who->identity, who->role, put, 1, err));
+    r->stale = true;
     return reload(r, err);
 }
 
@@ -303,10 +233,12 @@ static void item_to_json(const struct iss_revoked_item *it, enum iss_revoke type
 vd_rc iss_revocations_to_json(struct iss_revocations *r, vd_buf *out, vd_err *err)
 {
     VD_AUTO(iss_revoked_unref) struct iss_revoked *v = view(r);
+    VD_AUTO(iss_signer_free) struct iss_signer *signer = NULL;
+    VD_TRY(iss_keyring_signer(r->keys, vd_clock_s(&r->cfg.clock), &signer, err));
     vd_jw w = vd_jw_of(out);
     vd_jw_obj(&w);
     vd_jw_ku64(&w, "seq", v->edition.seq);
-    vd_jw_kstr(&w, "kid", r->signer->kid);
+    vd_jw_kstr(&w, "kid", signer->kid);
     vd_jw_key(&w, "not_before");
     if (v->not_before)
         vd_jw_time(&w, v->not_before);
@@ -324,14 +256,15 @@ vd_rc iss_revocations_to_json(struct iss_revocations *r, vd_buf *out, vd_err *er
     return vd_buf_check(out, err);
 }
 
-static vd_rc sign(struct iss_revocations *r, int64_t now, vd_err *err)
+static vd_rc sign(struct iss_revocations *r, const struct iss_signer *signer, int64_t now,
+                  vd_err *err)
 {
     const struct iss_revoked *v = r->now;
     VD_AUTO_BUF header = vd_buf_of(512);
     VD_AUTO_BUF payload = vd_buf_of(STATEMENT_BYTES);
     VD_AUTO_BUF token = vd_buf_of(STATEMENT_BYTES);
     vd_buf_printf(&header, "{\"alg\":\"%s\",\"typ\":\"vidimus-revocation+jwt\",\"kid\":\"%s\"}",
-                  vd_jws_alg_name(r->signer->alg), r->signer->kid);
+                  vd_jws_alg_name(signer->alg), signer->kid);
     vd_buf_str(&payload, "{\"iss\":");
     vd_jw w = vd_jw_of(&payload);
     vd_jw_str(&w, r->cfg.issuer);
@@ -341,13 +274,14 @@ static vd_rc sign(struct iss_revocations *r, int64_t now, vd_err *err)
     vd_buf_u8(&payload, '}');
     VD_TRY(vd_buf_check(&header, err));
     VD_TRY(vd_buf_check(&payload, err));
-    VD_TRY(vd_jws_sign(vd_buf_span(&header), vd_buf_span(&payload), r->signer->sign, r->signer->ctx,
+    VD_TRY(vd_jws_sign(vd_buf_span(&header), vd_buf_span(&payload), signer->sign, signer->ctx,
                        &token, err));
     vd_buf_reset(&r->statement);
     vd_buf_add(&r->statement, vd_buf_span(&token));
     VD_TRY(vd_buf_check(&r->statement, err));
     r->signed_at = now;
     r->signed_seq = v->edition.seq;
+    (void)snprintf(r->signed_kid, sizeof r->signed_kid, "%s", signer->kid);
     return VD_OK;
 }
 
@@ -356,9 +290,12 @@ vd_rc iss_revocations_statement(struct iss_revocations *r, vd_buf *out, vd_err *
 {
     vd_rc_ rc = VD_OK;
     int64_t now = vd_clock_s(&r->cfg.clock);
+    VD_AUTO(iss_signer_free) struct iss_signer *signer = NULL;
+    VD_TRY(iss_keyring_signer(r->keys, now, &signer, err));
     (void)pthread_mutex_lock(&r->lock);
-    if (r->statement.n == 0 || now != r->signed_at || r->signed_seq != r->now->edition.seq)
-        rc = sign(r, now, err);
+    if (r->statement.n == 0 || now != r->signed_at || r->signed_seq != r->now->edition.seq ||
+        strcmp(r->signed_kid, signer->kid) != 0)
+        rc = sign(r, signer, now, err);
     if (rc.code == VD_E_OK)
         vd_buf_add(out, vd_buf_span(&r->statement));
     (void)pthread_mutex_unlock(&r->lock);

@@ -1,6 +1,7 @@
 /* What the issuer takes back: single passports by jti, platforms by hw_id, attestation policies by
  * digest, and everything minted before a time. Kept in the store (kind "revocation"), published as
- * a signed statement that lives 120 s. Its key never signs passports. */
+ * a signed statement that lives 120 s. Its keys are a ring of their own and never sign passports.
+ */
 #pragma once
 
 #include "issuer/passport/keyring.h"
@@ -32,12 +33,8 @@ struct iss_revocations_cfg {
     struct vd_log *log; /* may be NULL */
     const char *issuer; /* iss of the statement; lives with it */
 };
-/* The key of statements: of a file, or (file NULL) sealed in the store, where it is made when there
- * is none. VD_E_CONFIG. */
-vd_rc iss_statement_key(const struct iss_revocations_cfg *cfg, const char *alg, const char *file,
-                        struct iss_signer **ret, vd_err *err);
-/* Takes a reference of the signer. */
-vd_rc iss_revocations_open(const struct iss_revocations_cfg *cfg, struct iss_signer *signer,
+/* `keys`: a ring of iss_statement_ring, which outlives it. */
+vd_rc iss_revocations_open(const struct iss_revocations_cfg *cfg, struct iss_keyring *keys,
                            struct iss_revocations **ret, vd_err *err);
 void iss_revocations_free(struct iss_revocations *r);
 VD_DEFINE_CLEANUP(struct iss_revocations, iss_revocations_free)

@@ -14,6 +14,7 @@ void iss_ring_view_unref(struct iss_ring_view *v)
         return;
     for (size_t i = 0; i < ISS_RING_KEYS; i++)
         iss_signer_free(v->signer[i]);
+    iss_ring_view_unref(v->statements);
     iss_ringdoc_free(v->doc);
     vd_buf_done(&v->jwks);
     free(v);
@@ -43,14 +44,14 @@ static bool certified(const struct iss_keyring *r, const struct vd_key *key)
 /* A key in a token: what a signer's `sign` needs. */
 struct token_key {
     struct vd_p11 *token;
-    unsigned long handle;
+    struct vd_p11_pair pair;
     enum vd_sig alg;
 };
 
 static vd_rc sign_there(void *ctx, vd_span in, vd_buf *out, vd_err *err)
 {
-    const struct token_key *t = ctx;
-    return vd_p11_sign(t->token, t->handle, t->alg, in, out, err);
+    struct token_key *t = ctx;
+    return vd_p11_sign(t->token, &t->pair, t->alg, in, out, err);
 }
 
 static vd_rc open_token_signer(const struct iss_keyring *r, const struct iss_ring_key *k,
@@ -68,7 +69,7 @@ static vd_rc open_token_signer(const struct iss_keyring *r, const struct iss_rin
                        "the passport key %s is in a PKCS#11 token: set passport.pkcs11_module, "
                        "pkcs11_token, pkcs11_key_label and pkcs11_pin_file",
                        k->kid);
-    if (vd_p11_find(t->token, k->kid, &key, &t->handle, &why).code != VD_E_OK)
+    if (vd_p11_find(t->token, k->kid, &key, &t->pair, &why).code != VD_E_OK)
         return vd_fail(err, VD_E_CONFIG, "passport.pkcs11_key_label: %.180s", why.msg);
     vd_span cert = certified(r, key) ? vd_buf_span(&r->cert) : VD_SPAN_NONE;
     VD_TRY(iss_signer_of(key, k->alg, cert, &s, err));
@@ -89,16 +90,17 @@ static vd_rc open_signer(const struct iss_keyring *r, const struct iss_ring_key 
     VD_AUTO(iss_signer_free) struct iss_signer *s = NULL;
     uint64_t version = 0;
     vd_err why = { 0 };
-    if (vd_store_get_secret(r->cfg.store, VD_OWNER_DEFAULT, ISS_KEY_KIND, k->kid, &pem, &version,
-                            &why)
+    if (vd_store_get_secret(r->cfg.store, VD_OWNER_DEFAULT, r->cfg.names->key, k->kid, &pem,
+                            &version, &why)
                 .code != VD_E_OK ||
         vd_key_from_pem(vd_secret_span(&pem), &key, &why).code != VD_E_OK || !vd_key_private(key))
-        return vd_fail(err, VD_E_STORE_CORRUPT, "the private half of passport key %s: %.120s",
-                       k->kid, why.msg);
+        return vd_fail(err, VD_E_STORE_CORRUPT, "the private half of the %s %s: %.120s",
+                       r->cfg.names->noun, k->kid, why.msg);
     vd_span cert = certified(r, key) ? vd_buf_span(&r->cert) : VD_SPAN_NONE;
     VD_TRY(iss_signer_of(key, k->alg, cert, &s, err));
     if (strcmp(s->kid, k->kid) != 0)
-        return vd_fail(err, VD_E_STORE_CORRUPT, "passport key %s is another key", k->kid);
+        return vd_fail(err, VD_E_STORE_CORRUPT, "the %s %s is another key", r->cfg.names->noun,
+                       k->kid);
     *ret = VD_TAKE(s);
     return VD_OK;
 }
@@ -139,12 +141,12 @@ static void fill_items(const struct iss_keyring *r, const struct iss_ring_view *
             vd_buf_u8(out, ',');
         /* A signer's own text: the certificate may have come after the key. */
         vd_span jwk = v->signer[i] ? vd_buf_span(&v->signer[i]->jwk) : vd_span_str(d->key[i].jwk);
-        iss_jwks_item(jwk, d->key[i].kid, NULL, out);
-    }
-    if (r->cfg.statement) {
-        vd_buf_u8(out, ',');
-        iss_jwks_item(vd_buf_span(&r->cfg.statement->jwk), r->cfg.statement->kid, "revocation",
+        iss_jwks_item(jwk, d->key[i].kid, r->cfg.names == &iss_statement_ring ? "revocation" : NULL,
                       out);
+    }
+    if (v->statements) {
+        vd_buf_u8(out, ',');
+        vd_buf_add(out, vd_buf_span(&v->statements->jwks));
     }
 }
 
@@ -154,6 +156,11 @@ static vd_rc fill_jwks(struct iss_keyring *r, struct iss_ring_view *v, vd_err *e
     VD_AUTO_BUF items = vd_buf_of(JWKS_BYTES);
     fill_items(r, v, &items);
     VD_TRY(vd_buf_check(&items, err));
+    if (r->cfg.names == &iss_statement_ring) { /* published in the set of the other ring */
+        v->jwks = items;
+        items = vd_buf_of(0);
+        return VD_OK;
+    }
     VD_TRY(iss_edition_of(r->cfg.store, "passport-jwks", vd_buf_span(&items), v->made_at, &e, err));
     v->jwks = vd_buf_of(JWKS_BYTES + 256);
     vd_buf_str(&v->jwks, "{\"keys\":[");
@@ -173,6 +180,7 @@ vd_rc iss_ring_install(struct iss_keyring *r, struct iss_ringdoc *doc, int64_t n
     atomic_init(&v->refs, 1);
     v->doc = VD_TAKE(mine);
     v->made_at = now;
+    v->statements = r->cfg.statements ? iss_ring_view(r->cfg.statements) : NULL;
     v->changes_at = iss_phase_changes_at(v->doc->times, v->doc->n, iss_ring_overlap(r), now);
     VD_TRY(fill_signers(r, v, err));
     VD_TRY(fill_jwks(r, v, err));
@@ -190,7 +198,7 @@ vd_rc iss_keyring_signer(struct iss_keyring *r, int64_t now, struct iss_signer *
     VD_AUTO(iss_ring_view_unref) struct iss_ring_view *v = iss_ring_view(r);
     size_t i = iss_phase_active(v->doc->times, v->doc->n, now > v->made_at ? now : v->made_at);
     if (i == v->doc->n || !v->signer[i])
-        return vd_fail(err, VD_E_INTERNAL, "no passport key is active");
+        return vd_fail(err, VD_E_INTERNAL, "no %s is active", r->cfg.names->noun);
     *ret = iss_signer_ref(v->signer[i]);
     return VD_OK;
 }
@@ -254,5 +262,6 @@ vd_rc iss_keyring_to_json(struct iss_keyring *r, vd_span kid, vd_jw *w, vd_err *
         found = true;
         key_to_json(r, v, i, now, w);
     }
-    return found ? VD_OK : vd_fail(err, VD_E_NOT_FOUND, "there is no passport key of that id");
+    return found ? VD_OK
+                 : vd_fail(err, VD_E_NOT_FOUND, "there is no %s of that id", r->cfg.names->noun);
 }

@@ -92,7 +92,7 @@ vd_rc vd_change(struct vd_audit *a, struct vd_store *s, const char *what, const 
     vd_rc_ rc = vd_store_put(s, put, n, intent, err);
     if (rc.code == VD_E_OK)
         say_done(a, intent, put, n);
-    else if (vd_store_ok(s))
+    else if (!vd_store_in_doubt(s))
         say_aborted(a, intent, rc.code);
     /* else the commit is in doubt: the intent stays open until the store has been read back. */
     return rc;

@@ -28,6 +28,20 @@ static size_t unread(const struct vd_conn *c)
     return evbuffer_get_length(bufferevent_get_input(c->bev));
 }
 
+/* No reading while enough is there. libevent's own watermark does the same, but it takes memory for
+ * each connection and crashes when there is none. */
+static void pace(struct vd_conn *c)
+{
+    bool full = c->bev && unread(c) >= c->ahead;
+    if (!c->bev || c->dead || full == c->held)
+        return;
+    c->held = full;
+    if (full)
+        (void)bufferevent_disable(c->bev, EV_READ);
+    else if (bufferevent_enable(c->bev, EV_READ) != 0)
+        c->dead = true;
+}
+
 void vd_conn_free(struct vd_conn *c)
 {
     struct vd_loop *l = c->loop;
@@ -52,10 +66,11 @@ static void unlink_conn(struct vd_conn *c)
     l->n_conns--;
 }
 
-/* A dead connection goes at once, unless a worker still holds its job: then only the socket
- * goes. */
+/* The end of each entry point. A dead connection goes at once, unless a worker still holds its job:
+ * then only the socket goes. */
 static void settle(struct vd_conn *c)
 {
+    pace(c);
     if (!c->dead)
         return;
     bool in_pool = c->job && c->state == VD_CONN_RUN;
@@ -123,8 +138,12 @@ static bool read_head(struct vd_conn *c)
     struct evbuffer *in = bufferevent_get_input(c->bev);
     size_t n = evbuffer_get_length(in);
     const uint8_t *p = evbuffer_pullup(in, -1);
-    if (n == 0 || !p)
+    if (n == 0)
         return false;
+    if (!p) { /* no memory to have it in one piece: nobody can be told */
+        c->dead = true;
+        return false;
+    }
     if (!c->began) {
         c->began = true;
         c->began_us = vd_mono_us();
@@ -140,7 +159,7 @@ static bool read_head(struct vd_conn *c)
     }
     if (!done) {
         if (n >= WATERMARK) /* a long Authorization */
-            bufferevent_setwatermark(c->bev, EV_READ, 0, n + WATERMARK);
+            c->ahead = (uint32_t)(n + WATERMARK);
         return false;
     }
     vd_request_begin(c, vd_span_of(p, n), c->scan.at);
@@ -302,16 +321,15 @@ void vd_conn_attach(struct vd_loop *l, struct vd_conn *c)
     l->n_conns++;
     c->loop = l;
     c->state = VD_CONN_HEAD;
+    c->ahead = WATERMARK;
     c->deadline_us = vd_mono_us() + vd_seconds(limits(c)->head_seconds);
-    SSL *ssl = l->g->tls ? vd_tls_connection(l->g->tls) : NULL;
-    if (ssl)
+    SSL *ssl = l->g->tls ? vd_tls_connection(l->g->tls, c->fd) : NULL;
+    if (ssl) /* it is libevent's now, also when this fails; the socket is not until it succeeds */
         c->bev = bufferevent_openssl_socket_new(l->base, c->fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
                                                 BEV_OPT_CLOSE_ON_FREE);
     else if (!l->g->tls)
         c->bev = bufferevent_socket_new(l->base, c->fd, BEV_OPT_CLOSE_ON_FREE);
     if (!c->bev) {
-        if (ssl)
-            SSL_free(ssl);
         c->dead = true;
         settle(c);
         return;
@@ -319,7 +337,6 @@ void vd_conn_attach(struct vd_loop *l, struct vd_conn *c)
     if (ssl)
         bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, WATERMARK);
     if (bufferevent_enable(c->bev, EV_READ) != 0)
         c->dead = true;
     settle(c);

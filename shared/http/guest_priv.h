@@ -104,12 +104,14 @@ struct vd_conn {
     int64_t began_us; /* first byte of the request */
     size_t linger_left;
     int fd;
-    uint8_t state; /* enum vd_conn_state */
-    bool began;    /* bytes of the request are there */
-    bool kept;     /* a request was answered before */
-    bool eof;      /* the peer will send no more */
-    bool close;    /* after the answer that is being written */
-    bool refused;  /* ... and unread bytes may be on their way */
+    uint32_t ahead; /* bytes read ahead of what is looked at */
+    uint8_t state;  /* enum vd_conn_state */
+    bool began;     /* bytes of the request are there */
+    bool kept;      /* a request was answered before */
+    bool eof;       /* the peer will send no more */
+    bool close;     /* after the answer that is being written */
+    bool refused;   /* ... and unread bytes may be on their way */
+    bool held;      /* so much is there that nothing is read */
     bool dead;
     char source_text[48];
 };

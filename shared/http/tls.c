@@ -180,11 +180,16 @@ vd_rc vd_tls_reload(struct vd_tls *t, vd_err *err)
     return VD_OK;
 }
 
-SSL *vd_tls_connection(struct vd_tls *t)
+SSL *vd_tls_connection(struct vd_tls *t, int fd)
 {
     SSL_CTX *c = current(t);
     SSL *ssl = SSL_new(c);
     SSL_CTX_free(c);
+    if (ssl && SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        ssl = NULL;
+    }
+    ERR_clear_error();
     return ssl;
 }
 

@@ -90,3 +90,6 @@ uint64_t vd_store_epoch(const struct vd_store *s);
  * written until the store is opened again. A full disk is not that: the write failed and the next
  * may succeed. */
 bool vd_store_ok(const struct vd_store *s);
+/* After a write whose fate is unknown, for want of memory too: until the next one that succeeds, a
+ * restart might find it. */
+bool vd_store_in_doubt(const struct vd_store *s);

@@ -69,8 +69,9 @@ class Writer(threading.Thread):
 class Reader:
     """Releases secrets to its own key, to see their bytes."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, issuer=ISS):
         from jwcrypto import jwk, jws
+        self.issuer = issuer
         self.signer, self.jws = jwk.JWK.generate(kty="EC", crv="P-256"), jws
         self.tee = lib.TeeKey()
         self.file = os.path.join(folder, "jwks.json")
@@ -83,7 +84,7 @@ class Reader:
         if now > self.until:
             self.until = now + 200
             t = self.jws.JWS(json.dumps({
-                "iss": ISS, "iat": now, "exp": now + 300,
+                "iss": self.issuer, "iat": now, "exp": now + 300,
                 "submods": {"cpu0": {"ear.status": "affirming", "ear.appraisal-policy-id": "default",
                                      "ear.trustworthiness-vector": {"configuration": 2, "executables": 3, "hardware": 2},
                                      "ear.veraison.annotated-evidence": {

@@ -5,7 +5,7 @@ import mmap
 import os
 import struct
 
-FIELDS = ("count", "kill_at", "fail_from", "fail_to", "error", "calls", "half", "failed")
+FIELDS = ("count", "kill_at", "fail_from", "fail_to", "error", "calls", "half", "failed", "clock")
 WRITE, SYNC, TRUNCATE, NAME, CREATE = 1, 2, 4, 8, 16
 EVER = (1 << 63) - 1
 
@@ -26,7 +26,7 @@ class Shim:
 
     def set(self, **fields):
         for name, value in fields.items():
-            struct.pack_into("<Q", self.map, 8 * FIELDS.index(name), value)
+            struct.pack_into("<Q", self.map, 8 * FIELDS.index(name), value & ((1 << 64) - 1))
 
     def kill_at_nth(self, n, half=False):
         """The n-th durable call from now on is the last thing the program does."""

@@ -30,9 +30,15 @@ static const char *const sql[] = {
 };
 _Static_assert(sizeof sql / sizeof sql[0] == VD_SQL_STMT_MAX, "one text per statement");
 
+/* Without its details; a file system's want of memory is no error of the disk. */
+static int kind(int code)
+{
+    return code == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : code & 0xff;
+}
+
 static vd_code meaning(int code)
 {
-    switch (code & 0xff) {
+    switch (kind(code)) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_ERROR: /* our statements are fixed: a table or column they need is gone */
@@ -46,7 +52,7 @@ static vd_code meaning(int code)
 
 static const char *cure(int code)
 {
-    switch (code & 0xff) {
+    switch (kind(code)) {
     case SQLITE_FULL:
         return "; free space on its disk";
     case SQLITE_READONLY:

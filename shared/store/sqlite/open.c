@@ -318,3 +318,8 @@ bool vd_store_ok(const struct vd_store *s)
 {
     return !atomic_load(&s->failed);
 }
+
+bool vd_store_in_doubt(const struct vd_store *s)
+{
+    return atomic_load(&s->failed) || atomic_load(&s->in_doubt);
+}

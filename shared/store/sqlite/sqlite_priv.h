@@ -50,6 +50,7 @@ struct vd_store {
     struct vd_sql *writer;
     bool erased; /* old sealed bodies may still stand in the log file */
     _Atomic bool failed;
+    _Atomic bool in_doubt; /* the last commit ran out of memory */
     pthread_mutex_t pool_lock;
     struct vd_sql *idle;
     unsigned n_idle;

@@ -186,15 +186,21 @@ static vd_rc put_one(struct vd_store *s, struct vd_put *put, uint64_t audit_seq,
 
 /* An error of the commit itself leaves open whether the log holds it: SQLite may find it there when
  * it reads the log back. A full disk is told before the last frame is written, so it is not in
- * doubt. */
+ * doubt. Without memory it is, but the files are well: the next commit writes over what this one
+ * left there. */
 static vd_rc commit(struct vd_store *s, vd_err *err)
 {
     VD_AUTO_RESET *st = NULL;
     VD_TRY(vd_sql_stmt(s->writer, VD_SQL_COMMIT, &st, err));
     int code = sqlite3_step(st);
-    if (code == SQLITE_DONE)
+    int kind = code == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : code & 0xff;
+    if (code == SQLITE_DONE) {
+        atomic_store(&s->in_doubt, false);
         return VD_OK;
-    if ((code & 0xff) != SQLITE_FULL && (code & 0xff) != SQLITE_BUSY)
+    }
+    if (kind == SQLITE_NOMEM)
+        atomic_store(&s->in_doubt, true);
+    else if (kind != SQLITE_FULL && kind != SQLITE_BUSY)
         atomic_store(&s->failed, true);
     return vd_sql_fail(s->writer, code, "committing", err);
 }
@@ -202,7 +208,15 @@ static vd_rc commit(struct vd_store *s, vd_err *err)
 static void roll_back(struct vd_store *s)
 {
     if (!sqlite3_get_autocommit(s->writer->db))
-        (void)sqlite3_exec(s->writer->db, "ROLLBACK", NULL, NULL, NULL);
+        (void)vd_sql_run(s->writer, VD_SQL_ROLLBACK, "taking a write back", NULL).code;
+}
+
+/* A write that could not be taken back for want of memory goes first. */
+static vd_rc begin(struct vd_store *s, vd_err *err)
+{
+    if (!sqlite3_get_autocommit(s->writer->db))
+        VD_TRY(vd_sql_run(s->writer, VD_SQL_ROLLBACK, "taking a write back", err));
+    return vd_sql_run(s->writer, VD_SQL_BEGIN_WRITE, "beginning a write", err);
 }
 
 /* The log still holds the pages of before the erasure; emptying it takes them away. A reader in the
@@ -222,7 +236,7 @@ static vd_rc put_all(struct vd_store *s, struct vd_put *put, size_t n, uint64_t 
                      vd_err *err)
 {
     bool erased = false;
-    VD_TRY(vd_sql_run(s->writer, VD_SQL_BEGIN_WRITE, "beginning a write", err));
+    VD_TRY(begin(s, err));
     for (size_t i = 0; i < n; i++)
         VD_TRY(put_one(s, &put[i], audit_seq, &erased, err));
     VD_TRY(commit(s, err));
@@ -277,7 +291,7 @@ vd_rc vd_store_put(struct vd_store *s, struct vd_put *put, size_t n, uint64_t au
 static vd_rc meta_locked(struct vd_store *s, const char *name, vd_span value, vd_err *err)
 {
     VD_TRY(may_write(s, err));
-    VD_TRY(vd_sql_run(s->writer, VD_SQL_BEGIN_WRITE, "beginning a write", err));
+    VD_TRY(begin(s, err));
     vd_rc_ rc = vd_sql_meta_put(s->writer, vd_sql_mac_key(s), name, value, err);
     if (rc.code == VD_E_OK)
         rc = commit(s, err);

@@ -1,7 +1,7 @@
 /* LD_PRELOAD: counts the calls of a program that change files durably, and kills it at the n-th or
- * lets them fail from the n-th to the m-th. It is steered, and read, from outside through a small
- * mapped file that VD_SHIM names (tests/crash/shim.py). Sockets, pipes, standard output and error
- * are left alone, and so are children that a program forks. */
+ * lets them fail from the n-th to the m-th; and puts its wall clock. It is steered, and read, from
+ * outside through a small mapped file that VD_SHIM names (tests/crash/shim.py). Sockets, pipes,
+ * standard output and error are left alone, and so are children that a program forks. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum call {
@@ -33,6 +34,7 @@ struct control {
     _Atomic uint64_t calls;     /* which kinds fail, bits of enum call */
     _Atomic uint64_t half;      /* the write that is killed, or fails, is half done first */
     _Atomic uint64_t failed;    /* how many did */
+    _Atomic int64_t clock;      /* nanoseconds by which the wall clock is put forward */
 };
 
 /* The only state: what the process is steered by. Set before main, never changed after. */
@@ -239,4 +241,18 @@ int open64(const char *path, int flags, ...)
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
     va_end(args);
     return open_as("open64", path, flags, mode);
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    static int (*next)(clockid_t, struct timespec *);
+    if (!next)
+        next = (int (*)(clockid_t, struct timespec *))real("clock_gettime");
+    int rc = next(id, t);
+    if (rc == 0 && control && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
+        int64_t now = (int64_t)t->tv_sec * 1000000000 + t->tv_nsec + atomic_load(&control->clock);
+        t->tv_sec = now / 1000000000;
+        t->tv_nsec = now % 1000000000;
+    }
+    return rc;
 }

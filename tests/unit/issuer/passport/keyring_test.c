@@ -284,33 +284,138 @@ static void no_more_keys_than_brokers_take(void **state)
     assert_true(read_set(r).n <= 2);
 }
 
+static void statement_kid(struct iss_keyring *ring, const struct kit *k, char ret[ISS_KID])
+{
+    VD_AUTO(iss_signer_free) struct iss_signer *s = NULL;
+    assert_ok(iss_keyring_signer(ring, kit_now(k), &s, NULL));
+    (void)snprintf(ret, ISS_KID, "%s", s->kid);
+}
+
 static void the_key_of_statements_is_marked_and_no_key_of_passports(void **state)
 {
     struct kit *k = *state;
+    char kid[ISS_KID];
+    char again[ISS_KID];
     struct iss_keyring_cfg cfg = kit_cfg(k);
-    const struct iss_revocations_cfg rc = { k->store, k->audit, k->clock, NULL, "iss" };
-    VD_AUTO(iss_signer_free) struct iss_signer *statement = NULL;
-    VD_AUTO(iss_signer_free) struct iss_signer *again = NULL;
-    assert_ok(iss_statement_key(&rc, "ES256", NULL, &statement, NULL));
-    assert_ok(iss_statement_key(&rc, "ES256", NULL, &again, NULL));
-    assert_string_equal(statement->kid, again->kid);
-    cfg.statement = statement;
+    struct iss_keyring_cfg statements = kit_statements(k);
+    VD_AUTO(iss_keyring_free) struct iss_keyring *ring = open_ring(&statements);
+    statement_kid(ring, k, kid);
+    iss_keyring_free(VD_TAKE(ring));
+    ring = open_ring(&statements);
+    statement_kid(ring, k, again);
+    assert_string_equal(kid, again);
+    cfg.statements = ring;
     assert_ok(iss_keyring_create(&cfg, NULL));
     VD_AUTO(iss_keyring_free) struct iss_keyring *r = open_ring(&cfg);
     struct set s = read_set(r);
     assert_int_equal(s.n, 2);
     assert_string_equal(s.use[0], "");
     assert_string_equal(s.use[1], "revocation");
-    assert_string_equal(s.kid[1], statement->kid);
-    assert_false(iss_keyring_has(r, statement->key));
-    /* The same file for both stops the start. */
+    assert_string_equal(s.kid[1], kid);
+    iss_keyring_free(VD_TAKE(r));
+}
+
+/* In either order, and what was refused leaves nothing behind. */
+static void one_file_for_both_rings_is_refused(void **state)
+{
+    struct kit *k = *state;
     const struct iss_signer_cfg file = { .alg = "ES256", .key_file = k->key_file };
-    VD_AUTO(iss_signer_free) struct iss_signer *same = NULL;
-    assert_ok(iss_signer_create(&file, NULL));
-    assert_ok(iss_statement_key(&rc, "ES256", k->key_file, &same, NULL));
-    cfg.statement = same;
+    struct iss_keyring_cfg cfg = kit_cfg(k);
+    struct iss_keyring_cfg statements = kit_statements(k);
     struct iss_keyring *none = NULL;
+    assert_ok(iss_signer_create(&file, NULL));
+    iss_keyring_free(open_ring(&cfg));
+    statements.key_file = k->key_file;
+    assert_rc(VD_E_CONFIG, iss_keyring_open(&statements, &none, NULL));
+    statements.key_file = NULL;
+    VD_AUTO(iss_keyring_free) struct iss_keyring *ring = open_ring(&statements);
+    iss_keyring_free(open_ring(&cfg));
+    /* The other way round, with a second file. */
+    VD_AUTO(free) char *second = kit_path(k, "revocation.key");
+    const struct iss_signer_cfg other = { .alg = "ES256", .key_file = second };
+    assert_ok(iss_signer_create(&other, NULL));
+    iss_keyring_free(VD_TAKE(ring));
+    statements.key_file = second;
+    iss_keyring_free(open_ring(&statements));
+    cfg.key_file = second;
     assert_rc(VD_E_CONFIG, iss_keyring_open(&cfg, &none, NULL));
+    cfg.key_file = k->key_file;
+    iss_keyring_free(open_ring(&cfg));
+}
+
+static void a_key_of_statements_is_rotated_like_one_of_passports(void **state)
+{
+    struct kit *k = *state;
+    char old[ISS_KID];
+    char next[ISS_KID];
+    char now[ISS_KID];
+    struct iss_keyring_cfg cfg = kit_cfg(k);
+    struct iss_keyring_cfg statements = kit_statements(k);
+    VD_AUTO(iss_keyring_free) struct iss_keyring *ring = open_ring(&statements);
+    cfg.statements = ring;
+    assert_ok(iss_keyring_create(&cfg, NULL));
+    struct iss_keyring *r = open_ring(&cfg);
+    statement_kid(ring, k, old);
+    uint64_t seq = read_set(r).seq;
+    assert_ok(iss_keyring_rotate(ring, &kit_admin, false, next, NULL));
+    assert_int_equal(read_set(r).n, 2);
+    iss_keyring_tick(r); /* takes it into the set */
+    struct set s = read_set(r);
+    assert_int_equal(s.n, 3);
+    assert_true(s.seq > seq);
+    assert_string_equal(s.use[1], "revocation");
+    assert_string_equal(s.use[2], "revocation");
+    statement_kid(ring, k, now);
+    assert_string_equal(now, old);
+    kit_pass(k, PUBLISH);
+    statement_kid(ring, k, now);
+    assert_string_equal(now, next);
+    kit_pass(k, ISS_STATEMENT_SECONDS + LEEWAY + MAX_AGE);
+    iss_keyring_tick(ring);
+    iss_keyring_tick(r);
+    s = read_set(r);
+    assert_int_equal(s.n, 2);
+    assert_string_equal(s.kid[1], next);
+    assert_ok(iss_keyring_revoke(ring, &kit_admin, vd_span_str(next), NULL));
+    iss_keyring_tick(r);
+    s = read_set(r);
+    assert_int_equal(s.n, 2);
+    assert_string_not_equal(s.kid[1], next);
+    iss_keyring_free(r);
+}
+
+/* What the store had before keys of statements were a ring. */
+static void the_key_of_statements_of_an_older_store_is_taken_in(void **state)
+{
+    struct kit *k = *state;
+    char kid[ISS_KID];
+    char now[ISS_KID];
+    enum vd_sig alg;
+    VD_AUTO_SECRET pem = { 0 };
+    VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
+    assert_ok(iss_signer_generate("ES256", &key, &alg, NULL));
+    assert_ok(vd_key_thumbprint(key, kid, NULL));
+    assert_ok(vd_key_to_pem_private(key, false, &pem, NULL));
+    struct vd_put put = { .owner = VD_OWNER_DEFAULT,
+                          .kind = "revocation-key",
+                          .name = "key",
+                          .body = vd_secret_span(&pem),
+                          .sealed = true,
+                          .match = VD_MATCH_NONE,
+                          .by = "schedule",
+                          .now = NOW };
+    assert_ok(
+        vd_change(k->audit, k->store, "revocation-key.create", "schedule", "", &put, 1, NULL));
+    struct iss_keyring_cfg statements = kit_statements(k);
+    for (int i = 0; i < 2; i++) {
+        VD_AUTO(iss_keyring_free) struct iss_keyring *ring = open_ring(&statements);
+        statement_kid(ring, k, now);
+        assert_string_equal(now, kid);
+    }
+    VD_AUTO_SECRET gone = { 0 };
+    uint64_t version = 0;
+    assert_rc(VD_E_NOT_FOUND, vd_store_get_secret(k->store, VD_OWNER_DEFAULT, "revocation-key",
+                                                  "key", &gone, &version, NULL));
 }
 
 static void a_longer_lifetime_keeps_keys_published_longer(void **state)
@@ -415,6 +520,9 @@ int main(void)
         T(a_revoked_key_is_gone_at_once),
         T(no_more_keys_than_brokers_take),
         T(the_key_of_statements_is_marked_and_no_key_of_passports),
+        T(one_file_for_both_rings_is_refused),
+        T(a_key_of_statements_is_rotated_like_one_of_passports),
+        T(the_key_of_statements_of_an_older_store_is_taken_in),
         T(a_longer_lifetime_keeps_keys_published_longer),
         T(a_damaged_ring_stops_the_start),
         T(signing_goes_on_while_keys_change),

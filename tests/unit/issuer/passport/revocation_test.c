@@ -9,7 +9,7 @@
 #define SHA "00000000000000000000000000000000000000000000000000000000000000ab"
 
 struct open {
-    struct iss_signer *signer;
+    struct iss_keyring *keys;
     struct iss_revocations *r;
 };
 
@@ -18,15 +18,16 @@ static struct open open_all(struct kit *k)
     struct open o = { 0 };
     const struct iss_revocations_cfg cfg = { k->store, k->audit, k->clock, NULL,
                                              "https://issuer.test" };
-    assert_ok(iss_statement_key(&cfg, "ES256", NULL, &o.signer, NULL));
-    assert_ok(iss_revocations_open(&cfg, o.signer, &o.r, NULL));
+    struct iss_keyring_cfg keys = kit_statements(k);
+    assert_ok(iss_keyring_open(&keys, &o.keys, NULL));
+    assert_ok(iss_revocations_open(&cfg, o.keys, &o.r, NULL));
     return o;
 }
 
 static void close_all(struct open *o)
 {
     iss_revocations_free(o->r);
-    iss_signer_free(o->signer);
+    iss_keyring_free(o->keys);
 }
 #define AUTO_OPEN __attribute__((cleanup(close_all))) struct open
 
@@ -59,9 +60,11 @@ static struct claims statement(const struct open *o)
     token = vd_buf_of(1 << 20);
     assert_ok(iss_revocations_statement(o->r, &token, NULL));
     assert_ok(vd_jws_parse(vd_buf_span(&token), token.n, &c.jws, NULL));
-    assert_ok(vd_jws_verify(c.jws, o->signer->key, o->signer->alg, NULL));
+    VD_AUTO(iss_signer_free) struct iss_signer *signer = NULL;
+    assert_ok(iss_keyring_signer(o->keys, 0, &signer, NULL));
+    assert_ok(vd_jws_verify(c.jws, signer->key, signer->alg, NULL));
     assert_true(vd_jv_str_eq(c.jws->typ, "vidimus-revocation+jwt"));
-    assert_true(vd_jv_str_eq(c.jws->kid, o->signer->kid));
+    assert_true(vd_jv_str_eq(c.jws->kid, signer->kid));
     assert_ok(vd_json_parse(vd_buf_span(&c.jws->payload), VD_JSON_LIMITS(1 << 20), &c.doc, NULL));
     vd_jv root = vd_json_root(c.doc);
     assert_true(vd_jv_str_eq(vd_jv_get(root, "iss"), "https://issuer.test"));

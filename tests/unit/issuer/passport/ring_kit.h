@@ -99,6 +99,16 @@ static inline struct iss_keyring_cfg kit_cfg(const struct kit *k)
     };
 }
 
+/* The ring of revocation statements, in the store. */
+static inline struct iss_keyring_cfg kit_statements(const struct kit *k)
+{
+    struct iss_keyring_cfg cfg = kit_cfg(k);
+    cfg.names = &iss_statement_ring;
+    cfg.key_file = NULL;
+    cfg.lifetime = ISS_STATEMENT_SECONDS;
+    return cfg;
+}
+
 static inline int kit_setup(void **state)
 {
     *state = kit_new();

@@ -40,9 +40,9 @@ static struct iss_keyring *open_ring(const struct kit *k)
 
 static bool in_token(const char *kid)
 {
-    unsigned long handle = 0;
+    struct vd_p11_pair pair;
     VD_AUTO(vd_key_unref) struct vd_key *key = NULL;
-    return vd_p11_find(token, kid, &key, &handle, NULL).code == VD_E_OK;
+    return vd_p11_find(token, kid, &key, &pair, NULL).code == VD_E_OK;
 }
 
 static void signs_with(struct iss_keyring *r, const struct kit *k, char ret[ISS_KID])
@@ -94,6 +94,26 @@ static void keys_live_and_die_in_the_token(void **state)
     assert_ok(vd_p11_destroy(token, now, NULL));
 }
 
+static void a_lost_token_needs_no_restart(void **state)
+{
+    struct kit *k = *state;
+    char first[ISS_KID];
+    char now[ISS_KID];
+    struct iss_keyring *r = open_ring(k);
+    signs_with(r, k, first);
+    hsm_finalize();
+    signs_with(r, k, now);
+    assert_string_equal(now, first);
+    hsm_finalize();
+    assert_ok(iss_keyring_rotate(r, &kit_admin, true, now, NULL));
+    hsm_finalize();
+    signs_with(r, k, now);
+    assert_string_not_equal(now, first);
+    iss_keyring_tick(r);
+    iss_keyring_free(r);
+    assert_ok(vd_p11_destroy(token, now, NULL));
+}
+
 static void keys_of_the_store_hand_over_in_time(void **state)
 {
     struct kit *k = *state;
@@ -126,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(keys_live_and_die_in_the_token),
+        T(a_lost_token_needs_no_restart),
         T(keys_of_the_store_hand_over_in_time),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
