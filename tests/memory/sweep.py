@@ -28,7 +28,7 @@ run = lib.Run("memory")
 SWEPT, BIN = lib.bin_dir(), os.path.abspath(sys.argv[2])
 PKI = os.path.join(os.path.dirname(BIN), "simsnp", "Milan")
 LONG = os.environ.get("VD_LONG") == "1"
-POINTS = 8  # of a flow and a mode, in the short form
+POINTS = 5  # of a flow and a mode, in the short form
 ALLOW = b"package policy\nallow := true\n"
 SECRET = b"the secret that must not leave without a record"
 OWN = "https://swept.test"  # the issuer that can run out of memory
