@@ -8,6 +8,7 @@
 
 #include "issuer/collateral/bundle.h"
 #include "issuer/config.h"
+#include "issuer/options.h"
 #include "issuer/tee/dcap/fetch.h"
 #include "issuer/tee/tee.h"
 #include "shared/program/server.h"
@@ -34,15 +35,11 @@ struct options {
 };
 
 #define AT(field) offsetof(struct options, field)
-static const struct {
-    const char *name;
-    size_t at;
-    const char *value;
-    const char *help;
-} rows[] = {
+static const struct iss_option rows[] = {
     { "--config", AT(config), "FILE",
       "settings of an issuer; default: /etc/vidimus/issuer.toml if it exists" },
-    { "--set", 0, "KEY=VALUE", "one setting, such as tee.dcap.tcb_update=standard; repeatable" },
+    { "--set", ISS_OPTION_SET, "KEY=VALUE",
+      "one setting, such as tee.dcap.tcb_update=standard; repeatable" },
     { "--cache", AT(cache), "DIR", "the folder; default: collateral.cache of the settings" },
     { "--at", AT(at), "TIME", "take it to be that time, 2026-06-01T00:00:00Z; default: now" },
     { "--tee", AT(what.tee), "TEE", "fetch: tdx or sgx; default: both" },
@@ -72,45 +69,11 @@ static void help(void)
         "status  shows what is held and what stops working when; of PATH: what a bundle, a file "
         "or\n"
         "        a folder holds\n\noptions:\n");
-    for (size_t i = 0; i < ROWS; i++)
-        (void)printf("  %-10s %-10s %s\n", rows[i].name, rows[i].value, rows[i].help);
+    iss_options_print(rows, ROWS, 10);
     (void)printf("  %-10s %-10s machine-readable output\n  %-10s %-10s this help\n\n"
                  "exit: 0 done; 1 wrong options or a local error; 2 a service did not give "
                  "something; 5 nothing is\nheld; 8 what was brought is not good\n",
                  "--json", "", "--help", "");
-}
-
-static vd_rc store_option(struct options *o, size_t row, const char *value, vd_err *err)
-{
-    if (rows[row].at == 0) { /* --set */
-        o->set[o->n_set++] = value;
-        return VD_OK;
-    }
-    const char **field = (const char **)(void *)((char *)o + rows[row].at);
-    if (*field)
-        return vd_fail(err, VD_E_CONFIG, "%s is given twice", rows[row].name);
-    *field = value;
-    return VD_OK;
-}
-
-/* "--name VALUE" or "--name=VALUE". */
-static vd_rc take_option(struct options *o, int argc, char **argv, int *at, bool *ret_taken,
-                         vd_err *err)
-{
-    *ret_taken = true;
-    for (size_t i = 0; i < ROWS; i++) {
-        size_t n = strlen(rows[i].name);
-        const char *arg = argv[*at];
-        if (strncmp(arg, rows[i].name, n) != 0 || (arg[n] != '\0' && arg[n] != '='))
-            continue;
-        if (arg[n] == '=')
-            return store_option(o, i, arg + n + 1, err);
-        if (*at + 1 >= argc)
-            return vd_fail(err, VD_E_CONFIG, "%s needs a value (%s)", rows[i].name, rows[i].value);
-        return store_option(o, i, argv[++*at], err);
-    }
-    *ret_taken = false;
-    return VD_OK;
 }
 
 static vd_rc take_rest(struct options *o, const char *arg, vd_err *err)
@@ -136,9 +99,10 @@ static vd_rc parse(int argc, char **argv, struct options *o, vd_err *err)
     o->path = calloc((size_t)argc + 1, sizeof *o->path);
     if (!o->set || !o->path)
         return vd_fail(err, VD_E_NOMEM, "options");
+    const struct iss_options table = { rows, ROWS, o, o->set, &o->n_set };
     for (int i = 1; i < argc; i++) {
         bool taken = false;
-        VD_TRY(take_option(o, argc, argv, &i, &taken, err));
+        VD_TRY(iss_options_take(&table, argc, argv, &i, &taken, err));
         if (!taken)
             VD_TRY(take_rest(o, argv[i], err));
     }

@@ -3,18 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "issuer/options.h"
 #include "issuer/verify.h"
 
 #define AT(field) offsetof(struct iss_verify_options, field)
-static const struct {
-    const char *name;
-    size_t at;
-    const char *value;
-    const char *help;
-} rows[] = {
+static const struct iss_option rows[] = {
     { "--tee", AT(tee), "TEE", "kind of evidence: snp, tdx, sgx, ... (required)" },
     { "--config", AT(config), "FILE", "settings of an issuer; default: the built-in ones" },
-    { "--set", 0, "KEY=VALUE", "one setting, such as tee.snp.allow_v2=true; repeatable" },
+    { "--set", ISS_OPTION_SET, "KEY=VALUE",
+      "one setting, such as tee.snp.allow_v2=true; repeatable" },
     { "--report-data", AT(report_data), "HEX", "what the guest must have put into the evidence" },
     { "--runtime-data", AT(runtime_data), "FILE",
       "JSON whose SHA-384 (RFC 8785) is the report data; policies see it" },
@@ -40,8 +37,7 @@ void iss_verify_help(void)
                  "usage: vidimus-issuer verify --tee TEE [OPTIONS] EVIDENCE\n\n"
                  "EVIDENCE is a file: JSON as guests send it, the raw binary, or that in "
                  "hexadecimal.\n\noptions:\n");
-    for (size_t i = 0; i < ROWS; i++)
-        (void)printf("  %-14s %-10s %s\n", rows[i].name, rows[i].value, rows[i].help);
+    iss_options_print(rows, ROWS, 14);
     (void)printf(
         "  %-14s %-10s machine-readable output\n  %-14s %-10s this help\n\n"
         "exit: 0 verified (the status of the appraisal is printed, it is no exit code); 8 refused, "
@@ -55,39 +51,6 @@ void iss_verify_help(void)
         "or\n"
         "  error{slug, reason} and, when the evidence could be read, unverified_claims.\n",
         "--json", "", "--help", "");
-}
-
-static vd_rc store(struct iss_verify_options *o, size_t row, const char *value, vd_err *err)
-{
-    if (rows[row].at == 0 && row != 0) { /* --set */
-        o->set[o->n_set++] = value;
-        return VD_OK;
-    }
-    const char **field = (const char **)(void *)((char *)o + rows[row].at);
-    if (*field)
-        return vd_fail(err, VD_E_CONFIG, "%s is given twice", rows[row].name);
-    *field = value;
-    return VD_OK;
-}
-
-/* "--name VALUE" or "--name=VALUE". */
-static vd_rc take_option(struct iss_verify_options *o, int argc, char **argv, int *at,
-                         bool *ret_taken, vd_err *err)
-{
-    *ret_taken = true;
-    for (size_t i = 0; i < ROWS; i++) {
-        size_t n = strlen(rows[i].name);
-        const char *arg = argv[*at];
-        if (strncmp(arg, rows[i].name, n) != 0 || (arg[n] != '\0' && arg[n] != '='))
-            continue;
-        if (arg[n] == '=')
-            return store(o, i, arg + n + 1, err);
-        if (*at + 1 >= argc)
-            return vd_fail(err, VD_E_CONFIG, "%s needs a value (%s)", rows[i].name, rows[i].value);
-        return store(o, i, argv[++*at], err);
-    }
-    *ret_taken = false;
-    return VD_OK;
 }
 
 static vd_rc take_rest(struct iss_verify_options *o, const char *arg, vd_err *err)
@@ -112,9 +75,10 @@ vd_rc iss_verify_options_parse(int argc, char **argv, struct iss_verify_options 
     *ret = (struct iss_verify_options){ .set = calloc((size_t)argc + 1, sizeof *ret->set) };
     if (!ret->set)
         return vd_fail(err, VD_E_NOMEM, "options");
+    const struct iss_options table = { rows, ROWS, ret, ret->set, &ret->n_set };
     for (int i = 1; i < argc; i++) {
         bool taken = false;
-        VD_TRY(take_option(ret, argc, argv, &i, &taken, err));
+        VD_TRY(iss_options_take(&table, argc, argv, &i, &taken, err));
         if (!taken)
             VD_TRY(take_rest(ret, argv[i], err));
     }
