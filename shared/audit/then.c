@@ -2,9 +2,10 @@
  * back. A thread of the record leads the group commit for these. */
 #include "shared/audit/audit_priv.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "shared/base/thread.h"
 
 /* Below the workers: while they have something to do, records gather and share one sync; it runs at
  * once when they have not. */
@@ -26,18 +27,14 @@ static void *work(void *arg)
     }
 }
 
-/* Lock held. Signals are for main's thread. */
+/* Lock held. */
 static bool start(struct vd_audit *a)
 {
-    sigset_t all, old;
     if (a->has_writer)
         return true;
     if (sem_init(&a->writer_wake, 0, 0) != 0)
         return false;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &old);
-    a->has_writer = pthread_create(&a->writer, NULL, work, a) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    a->has_writer = vd_thread_start(&a->writer, NULL, work, a);
     if (!a->has_writer)
         (void)sem_destroy(&a->writer_wake);
     return a->has_writer;

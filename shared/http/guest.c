@@ -9,11 +9,11 @@
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "shared/base/secret.h"
+#include "shared/base/thread.h"
 
 enum { BACKLOG = 4096, RELAY_THREADS_MAX = 32 };
 
@@ -314,15 +314,10 @@ static vd_rc make_pools(struct vd_guest *g, vd_err *err)
     return VD_OK;
 }
 
-/* Signals are for main's thread. */
 static vd_rc start_loops(struct vd_guest *g, vd_err *err)
 {
-    sigset_t all, old;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &old);
     for (unsigned i = 0; i < g->n; i++)
-        g->loop[i].running = pthread_create(&g->loop[i].thread, NULL, run_loop, &g->loop[i]) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+        g->loop[i].running = vd_thread_start(&g->loop[i].thread, NULL, run_loop, &g->loop[i]);
     for (unsigned i = 0; i < g->n; i++)
         if (!g->loop[i].running)
             return vd_fail(err, VD_E_NOMEM, "event loop thread");

@@ -1,9 +1,9 @@
 /* Worker threads behind one bounded queue: full means refused, so load never turns into memory. */
 #include "shared/http/pool_priv.h"
 
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
+
+#include "shared/base/thread.h"
 
 enum { STACK_BYTES = 4 << 20 }; /* policy engines are deep; only touched pages cost memory */
 
@@ -64,18 +64,13 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Signals are for main's thread. */
 static bool start(struct vd_pool *p, const pthread_attr_t *attr)
 {
     struct worker *w = &p->worker[p->n];
     w->p = p;
     if (sem_init(&w->wake, 0, 0) != 0)
         return false;
-    sigset_t all, old;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &old);
-    bool ok = pthread_create(&w->thread, attr, work, w) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    bool ok = vd_thread_start(&w->thread, attr, work, w);
     if (!ok)
         (void)sem_destroy(&w->wake);
     return ok;
