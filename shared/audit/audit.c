@@ -85,15 +85,21 @@ void vd_audit_enqueue(struct vd_audit *a, struct vd_audit_node *n)
     a->last = &n->next;
 }
 
+static vd_rc unbroken(const struct vd_audit *a, vd_err *err)
+{
+    if (!atomic_load(&a->broken))
+        return VD_OK;
+    return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
+                   a->path);
+}
+
 vd_rc vd_audit_result(const struct vd_audit *a, const struct vd_audit_node *n, vd_err *err)
 {
     if (n->code == VD_E_OK)
         return VD_OK;
     if (n->code == VD_E_NOMEM)
         return vd_fail(err, VD_E_NOMEM, "audit record");
-    if (atomic_load(&a->broken))
-        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
-                       a->path);
+    VD_TRY(unbroken(a, err));
     return vd_fail(err, VD_E_AUDIT, "%s: %s%s", a->path, strerror(n->cause),
                    n->cause == EINVAL ? "" : "; free space on its disk");
 }
@@ -160,10 +166,7 @@ vd_rc vd_audit_check_record(const struct vd_audit *a, const char *event, vd_span
     if (!good)
         return vd_fail(err, VD_E_AUDIT, "record (%.32s, %zu bytes) is not one object on one line",
                        event, detail.n);
-    if (atomic_load(&a->broken))
-        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
-                       a->path);
-    return VD_OK;
+    return unbroken(a, err);
 }
 
 vd_rc vd_audit_append(struct vd_audit *a, const char *event, vd_span detail, unsigned flags,
@@ -194,9 +197,7 @@ vd_rc vd_audit_checkpoint(struct vd_audit *a, vd_err *err)
 {
     if (!a->signer)
         return vd_fail(err, VD_E_UNAVAILABLE, "%s: has no key that signs checkpoints", a->path);
-    if (atomic_load(&a->broken))
-        return vd_fail(err, VD_E_AUDIT, "%s: a write or sync failed; check the disk and restart",
-                       a->path);
+    VD_TRY(unbroken(a, err));
     return append_waiting(a, NULL, VD_SPAN_NONE, VD_AUDIT_DURABLE | VD_AUDIT_ADMIN, NULL, err);
 }
 
