@@ -1,14 +1,11 @@
 /* simsnp: the simulated SEV-SNP guest as a program. `attest` is an attester command for `vidimus
  * attest`: it reads {"tee","report_data","runtime_data"} and writes evidence; the other verbs make
  * the pieces. */
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "shared/base/slurp.h"
-#include "shared/codec/b64.h"
-#include "shared/codec/json.h"
+#include "tests/support/simcli/simcli.h"
 #include "tests/support/simsnp/simsnp.h"
 
 static const char usage[] =
@@ -48,23 +45,6 @@ struct args {
     struct sim_tcb cert_tcb;
 };
 
-static void die(const char *what, const char *value)
-{
-    (void)fprintf(stderr, "simsnp: %s%s%s (simsnp --help)\n", what, value ? ": " : "",
-                  value ? value : "");
-    exit(1);
-}
-
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    uint64_t v = strtoull(text, &end, 0);
-    if (errno != 0 || end == text || *end)
-        die("not a number", text);
-    return v;
-}
-
 static struct sim_tcb tcb(const char *text)
 {
     uint8_t v[5] = { 0 };
@@ -73,7 +53,7 @@ static struct sim_tcb tcb(const char *text)
         char *end = NULL;
         unsigned long n = strtoul(at, &end, 10);
         if (end == at || n > 255)
-            die("a TCB is BL,TEE,SNP,UCODE[,FMC]", text);
+            sim_die("a TCB is BL,TEE,SNP,UCODE[,FMC]", text);
         v[i] = (uint8_t)n;
         if (*end == '\0')
             break;
@@ -84,30 +64,12 @@ static struct sim_tcb tcb(const char *text)
     };
 }
 
-/* Fills the field from its start; what the text does not reach is zero. */
-static void hex_field(const char *text, uint8_t *to, size_t n)
-{
-    VD_AUTO_BUF b = vd_buf_of(4096);
-    if (vd_hex_decode(vd_span_str(text), &b, NULL).code != VD_E_OK)
-        die("not hexadecimal", text);
-    memset(to, 0, n);
-    memcpy(to, b.p, b.n < n ? b.n : n);
-}
-
 /* Host data as a host sets it: the digest of the init data, cut or filled up to 32 bytes. */
 static void init_data_field(const char *path, uint8_t host_data[32])
 {
-    VD_AUTO_BUF text = vd_buf_of(1u << 20);
-    if (vd_file_read(path, 1u << 20, &text, NULL, NULL).code != VD_E_OK)
-        die("cannot be read", path);
-    const char *name = strstr(vd_buf_cstr(&text), "algorithm");
-    const char *alg = name ? strstr(name, "sha") : NULL;
     uint8_t digest[64];
-    size_t n = alg ? sim_digest(alg, vd_buf_span(&text), digest) : 0;
-    if (n == 0)
-        die("names no algorithm sha256, sha384 or sha512", path);
-    memset(host_data, 0, 32);
-    memcpy(host_data, digest, n < 32 ? n : 32);
+    (void)sim_init_data(path, digest);
+    memcpy(host_data, digest, 32);
 }
 
 /* Options without a value; false: none of these. */
@@ -137,29 +99,29 @@ static bool flag(struct args *a, const char *name)
 static bool report_field(struct sim_report *r, const char *name, const char *v)
 {
     if (strcmp(name, "--report-version") == 0)
-        r->version = (uint32_t)number(v);
+        r->version = (uint32_t)sim_number(v);
     else if (strcmp(name, "--guest-svn") == 0)
-        r->guest_svn = (uint32_t)number(v);
+        r->guest_svn = (uint32_t)sim_number(v);
     else if (strcmp(name, "--policy") == 0)
-        r->policy = number(v);
+        r->policy = sim_number(v);
     else if (strcmp(name, "--vmpl") == 0)
-        r->vmpl = (uint32_t)number(v);
+        r->vmpl = (uint32_t)sim_number(v);
     else if (strcmp(name, "--plat-info") == 0)
-        r->plat_info = number(v);
+        r->plat_info = sim_number(v);
     else if (strcmp(name, "--key-info") == 0)
-        r->key_info = (uint32_t)number(v);
+        r->key_info = (uint32_t)sim_number(v);
     else if (strcmp(name, "--sig-algo") == 0)
-        r->sig_algo = (uint32_t)number(v);
+        r->sig_algo = (uint32_t)sim_number(v);
     else if (strcmp(name, "--report-data") == 0)
-        hex_field(v, r->report_data, sizeof r->report_data);
+        sim_hex_field(v, r->report_data, sizeof r->report_data);
     else if (strcmp(name, "--measurement") == 0)
-        hex_field(v, r->measurement, sizeof r->measurement);
+        sim_hex_field(v, r->measurement, sizeof r->measurement);
     else if (strcmp(name, "--host-data") == 0)
-        hex_field(v, r->host_data, sizeof r->host_data);
+        sim_hex_field(v, r->host_data, sizeof r->host_data);
     else if (strcmp(name, "--init-data") == 0)
         init_data_field(v, r->host_data);
     else if (strcmp(name, "--chip-id") == 0)
-        hex_field(v, r->chip_id, sizeof r->chip_id);
+        sim_hex_field(v, r->chip_id, sizeof r->chip_id);
     else
         return false;
     return true;
@@ -210,7 +172,7 @@ static enum sim_line find_line(int argc, char **argv)
         if (strcmp(argv[i], "--line") == 0) {
             int line = sim_line_by_name(argv[i + 1]);
             if (line < 0)
-                die("no such line", argv[i + 1]);
+                sim_die("no such line", argv[i + 1]);
             return (enum sim_line)line;
         }
     return SIM_MILAN;
@@ -224,15 +186,15 @@ static void parse(int argc, char **argv, struct args *a)
         if (flag(a, argv[i]))
             continue;
         if (i + 1 >= argc)
-            die("not an option, or its value is missing", argv[i]);
+            sim_die("not an option, or its value is missing", argv[i]);
         const char *v = argv[i + 1];
         if (!report_field(&a->report, argv[i], v) && !tcb_field(a, argv[i], v) &&
             !other_field(a, argv[i], v))
-            die("not an option", argv[i]);
+            sim_die("not an option", argv[i]);
         i++;
     }
     if (!a->pki)
-        die("--pki DIR is required", NULL);
+        sim_die("--pki DIR is required", NULL);
     /* the certificate names the chip also when the host masks the report's chip id */
     sim_cert_defaults(&a->report, a->vlek, &a->cert);
     if (a->vlek)
@@ -247,34 +209,6 @@ static void parse(int argc, char **argv, struct args *a)
         a->cert.until = 1709251200;
 }
 
-static int finish(const struct args *a, vd_span bytes)
-{
-    FILE *f = a->out ? fopen(a->out, "wb") : stdout;
-    if (!f || fwrite(bytes.p, 1, bytes.n, f) != bytes.n || fflush(f) != 0)
-        die("cannot be written", a->out ? a->out : "stdout");
-    if (a->out)
-        (void)fclose(f);
-    return 0;
-}
-
-/* "report_data" of the request: base64url, put at the start of the field. */
-static void read_request(struct sim_report *r)
-{
-    static char text[1u << 20];
-    size_t n = fread(text, 1, sizeof text, stdin);
-    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_AUTO_BUF data = vd_buf_of(4096);
-    if (vd_json_parse(vd_span_of(text, n), VD_JSON_LIMITS(sizeof text), &doc, NULL).code !=
-            VD_E_OK ||
-        vd_jv_b64(vd_jv_get(vd_json_root(doc), "report_data"), VD_B64_URL, &data, NULL).code !=
-            VD_E_OK ||
-        data.n > sizeof r->report_data)
-        die("standard input is no {tee, report_data, runtime_data} with report_data in base64url",
-            NULL);
-    memset(r->report_data, 0, sizeof r->report_data);
-    memcpy(r->report_data, data.p, data.n);
-}
-
 static int run(struct args *a)
 {
     VD_AUTO(sim_pki_free) struct sim_pki *pki = sim_pki_load(a->pki, a->report.line);
@@ -283,25 +217,25 @@ static int run(struct args *a)
     uint8_t report[SIM_REPORT];
     if (strcmp(a->verb, "pki") == 0) {
         vd_buf_printf(&out, "%s\n", sim_pki_roots(pki));
-        return finish(a, vd_buf_span(&out));
+        return sim_write(a->out, vd_buf_span(&out));
     }
     if (strcmp(a->verb, "crl") == 0) {
         sim_crl_make(pki, &a->crl, &out);
-        return finish(a, vd_buf_span(&out));
+        return sim_write(a->out, vd_buf_span(&out));
     }
     sim_cert_make(pki, &a->cert, &cert);
     if (strcmp(a->verb, "cert") == 0)
-        return finish(a, vd_buf_span(&cert));
+        return sim_write(a->out, vd_buf_span(&cert));
     bool attest = strcmp(a->verb, "attest") == 0;
     if (attest)
-        read_request(&a->report);
+        sim_read_request(a->report.report_data);
     sim_report_bytes(&a->report, report);
     sim_report_sign(pki, a->vlek, report);
     if (!attest)
-        return finish(a, vd_span_of(report, sizeof report));
+        return sim_write(a->out, vd_span_of(report, sizeof report));
     sim_evidence_json(vd_span_of(report, sizeof report), a->report.line, a->vlek ? "VLEK" : "VCEK",
                       a->without_cert ? VD_SPAN_NONE : vd_buf_span(&cert), &out);
-    return finish(a, vd_buf_span(&out));
+    return sim_write(a->out, vd_buf_span(&out));
 }
 
 int main(int argc, char **argv)

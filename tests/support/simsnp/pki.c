@@ -180,16 +180,3 @@ void sim_report_sign(const struct sim_pki *p, bool vlek, uint8_t report[SIM_REPO
              "writing a signature");
     ECDSA_SIG_free(sig);
 }
-
-size_t sim_digest(const char *name, vd_span in, uint8_t ret[64])
-{
-    static const struct {
-        const char *name;
-        const EVP_MD *(*md)(void);
-    } rows[] = { { "sha256", EVP_sha256 }, { "sha384", EVP_sha384 }, { "sha512", EVP_sha512 } };
-    unsigned n = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strncmp(name, rows[i].name, strlen(rows[i].name)) == 0)
-            sim_must(EVP_Digest(in.p, in.n, ret, &n, rows[i].md(), NULL) == 1, "hashing");
-    return n;
-}

@@ -107,5 +107,3 @@ void sim_crl_make(const struct sim_pki *p, const struct sim_crl *c, vd_buf *der)
 /* Evidence as guest components send it. cert empty: cert_chain null. */
 void sim_evidence_json(vd_span report, enum sim_line line, const char *cert_type, vd_span cert,
                        vd_buf *out);
-/* Digest by a name at the start of a text ("sha384..."); bytes written, 0: no such algorithm. */
-size_t sim_digest(const char *name, vd_span in, uint8_t ret[64]);

@@ -3,8 +3,6 @@
  * verbs make the pieces. */
 #include <string.h>
 
-#include "shared/codec/b64.h"
-#include "shared/codec/json.h"
 #include "tests/support/simtdx/options.h"
 
 static const char usage[] =
@@ -37,36 +35,6 @@ static const char usage[] =
     "  --revoke pck|platform|processor|signer   --wrong-signer   --fmspc HEX\n"
     "  --out FILE\n";
 
-static int finish(const struct simtdx_args *a, vd_span bytes)
-{
-    FILE *f = a->out ? fopen(a->out, "wb") : stdout;
-    if (!f || fwrite(bytes.p, 1, bytes.n, f) != bytes.n || fflush(f) != 0)
-        simtdx_die("cannot be written", a->out ? a->out : "stdout");
-    if (a->out)
-        (void)fclose(f);
-    return 0;
-}
-
-/* "report_data" of the request: base64url, put at the start of the field. */
-static void read_request(struct simtdx_quote *q)
-{
-    static char text[1u << 20];
-    size_t n = fread(text, 1, sizeof text, stdin);
-    VD_AUTO(vd_json_free) struct vd_json *doc = NULL;
-    VD_AUTO_BUF data = vd_buf_of(4096);
-    if (vd_json_parse(vd_span_of(text, n), VD_JSON_LIMITS(sizeof text), &doc, NULL).code !=
-            VD_E_OK ||
-        vd_jv_b64(vd_jv_get(vd_json_root(doc), "report_data"), VD_B64_URL, &data, NULL).code !=
-            VD_E_OK ||
-        data.n > sizeof q->td.report_data)
-        simtdx_die("standard input is no {tee, report_data, runtime_data} with report_data in "
-                   "base64url",
-                   NULL);
-    uint8_t *to = q->sgx ? q->enclave.report_data : q->td.report_data;
-    memset(to, 0, 64);
-    memcpy(to, data.p, data.n);
-}
-
 /* The platform's part of a quote: log and registers. */
 static void boot(struct simtdx_args *a, struct simtdx_log *log)
 {
@@ -87,17 +55,17 @@ static int run(struct simtdx_args *a)
     struct simtdx_log log;
     if (strcmp(a->verb, "pki") == 0) {
         vd_buf_printf(&out, "%s\n", simtdx_pki_root(pki));
-        return finish(a, vd_buf_span(&out));
+        return sim_write(a->out, vd_buf_span(&out));
     }
     if (strcmp(a->verb, "collateral") == 0) {
         if (!a->out)
-            simtdx_die("--out FOLDER is required", NULL);
+            sim_die("--out FOLDER is required", NULL);
         simtdx_folder_write(pki, &a->collateral, a->out, a->bundle);
         return 0;
     }
     boot(a, &log);
     if (strcmp(a->verb, "attest") == 0)
-        read_request(&a->quote);
+        sim_read_request(a->quote.sgx ? a->quote.enclave.report_data : a->quote.td.report_data);
     simtdx_quote_make(pki, &a->quote, &a->pck, &quote);
     bool json = strcmp(a->verb, "attest") == 0 || strcmp(a->verb, "evidence") == 0;
     if (strcmp(a->verb, "log") == 0)
@@ -108,7 +76,7 @@ static int run(struct simtdx_args *a)
     else
         vd_buf_add(&out, vd_buf_span(&quote));
     simtdx_log_done(&log);
-    return finish(a, vd_buf_span(&out));
+    return sim_write(a->out, vd_buf_span(&out));
 }
 
 int main(int argc, char **argv)

@@ -1,54 +1,10 @@
 /* Options of the program simtdx; see options.h. */
 #include "tests/support/simtdx/options.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "shared/base/clock.h"
-#include "shared/base/slurp.h"
-#include "shared/codec/b64.h"
-
-void simtdx_die(const char *what, const char *value)
-{
-    (void)fprintf(stderr, "simtdx: %s%s%s (simtdx --help)\n", what, value ? ": " : "",
-                  value ? value : "");
-    exit(1);
-}
-
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    uint64_t v = strtoull(text, &end, 0);
-    if (errno != 0 || end == text || *end)
-        simtdx_die("not a number", text);
-    return v;
-}
-
-/* Fills the field from its start; what the text does not reach is zero. */
-static void hex_field(const char *text, uint8_t *to, size_t n)
-{
-    VD_AUTO_BUF b = vd_buf_of(4096);
-    if (vd_hex_decode(vd_span_str(text), &b, NULL).code != VD_E_OK)
-        simtdx_die("not hexadecimal", text);
-    memset(to, 0, n);
-    memcpy(to, b.p, b.n < n ? b.n : n);
-}
-
-size_t simtdx_init_data(const char *path, uint8_t digest[64])
-{
-    VD_AUTO_BUF text = vd_buf_of(1u << 20);
-    if (vd_file_read(path, 1u << 20, &text, NULL, NULL).code != VD_E_OK)
-        simtdx_die("cannot be read", path);
-    const char *name = strstr(vd_buf_cstr(&text), "algorithm");
-    const char *alg = name ? strstr(name, "sha") : NULL;
-    memset(digest, 0, 64);
-    size_t n = alg ? simtdx_digest(alg, vd_buf_span(&text), digest) : 0;
-    if (n == 0)
-        simtdx_die("names no algorithm sha256, sha384 or sha512", path);
-    return n;
-}
 
 struct hex_row {
     const char *name;
@@ -76,16 +32,16 @@ static bool hex_option(struct simtdx_args *a, const char *name, const char *v)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(name, rows[i].name) == 0) {
-            hex_field(v, rows[i].to, rows[i].n);
+            sim_hex_field(v, rows[i].to, rows[i].n);
             return true;
         }
     if (strcmp(name, "--report-data") == 0) {
-        hex_field(v, td->report_data, sizeof td->report_data);
-        hex_field(v, e->report_data, sizeof e->report_data);
+        sim_hex_field(v, td->report_data, sizeof td->report_data);
+        sim_hex_field(v, e->report_data, sizeof e->report_data);
     } else if (strcmp(name, "--fmspc") == 0) {
-        hex_field(v, a->pck.fmspc, sizeof a->pck.fmspc);
-        hex_field(v, a->collateral.info[0].fmspc, sizeof a->pck.fmspc);
-        hex_field(v, a->collateral.info[1].fmspc, sizeof a->pck.fmspc);
+        sim_hex_field(v, a->pck.fmspc, sizeof a->pck.fmspc);
+        sim_hex_field(v, a->collateral.info[0].fmspc, sizeof a->pck.fmspc);
+        sim_hex_field(v, a->collateral.info[1].fmspc, sizeof a->pck.fmspc);
     } else {
         return false;
     }
@@ -96,34 +52,34 @@ static bool number_option(struct simtdx_args *a, const char *name, const char *v
 {
     struct simtdx_collateral *c = &a->collateral;
     if (strcmp(name, "--td-attributes") == 0)
-        a->quote.td.td_attributes = number(v);
+        a->quote.td.td_attributes = sim_number(v);
     else if (strcmp(name, "--seam-attributes") == 0)
-        a->quote.td.seam_attributes = number(v);
+        a->quote.td.seam_attributes = sim_number(v);
     else if (strcmp(name, "--xfam") == 0)
-        a->quote.td.xfam = number(v);
+        a->quote.td.xfam = sim_number(v);
     else if (strcmp(name, "--sgx-flags") == 0)
-        a->quote.enclave.flags = number(v);
+        a->quote.enclave.flags = sim_number(v);
     else if (strcmp(name, "--isv-svn") == 0)
-        a->quote.enclave.isv_svn = (uint16_t)number(v);
+        a->quote.enclave.isv_svn = (uint16_t)sim_number(v);
     else if (strcmp(name, "--isv-prod-id") == 0)
-        a->quote.enclave.isv_prod_id = (uint16_t)number(v);
+        a->quote.enclave.isv_prod_id = (uint16_t)sim_number(v);
     else if (strcmp(name, "--qe-svn") == 0)
-        a->quote.qe.isv_svn = (uint16_t)number(v);
+        a->quote.qe.isv_svn = (uint16_t)sim_number(v);
     else if (strcmp(name, "--qe-flags") == 0)
-        a->quote.qe.flags = number(v);
+        a->quote.qe.flags = sim_number(v);
     else if (strcmp(name, "--pcesvn") == 0)
-        a->pck.pcesvn = (uint16_t)number(v);
+        a->pck.pcesvn = (uint16_t)sim_number(v);
     else if (strcmp(name, "--serial") == 0)
-        a->pck.serial = (uint32_t)number(v);
+        a->pck.serial = (uint32_t)sim_number(v);
     else if (strcmp(name, "--chain-order") == 0)
-        a->quote.order = (enum simtdx_chain_order)number(v);
+        a->quote.order = (enum simtdx_chain_order)sim_number(v);
     else if (strcmp(name, "--cert-type") == 0)
-        a->quote.cert_type = (uint16_t)number(v);
+        a->quote.cert_type = (uint16_t)sim_number(v);
     else if (strcmp(name, "--log-size") == 0)
-        a->log_size = (size_t)number(v);
+        a->log_size = (size_t)sim_number(v);
     else if (strcmp(name, "--eval") == 0)
         c->info[0].eval = c->info[1].eval = c->identity[0].eval = c->identity[1].eval =
-            (unsigned)number(v);
+            (unsigned)sim_number(v);
     else
         return false;
     return true;
@@ -147,7 +103,7 @@ static void list_revoked(struct simtdx_args *a, const char *who)
             root->n_revoked = 1;
             return;
         }
-    simtdx_die("--revoke takes pck, platform, processor or signer", who);
+    sim_die("--revoke takes pck, platform, processor or signer", who);
 }
 
 static bool text_option(struct simtdx_args *a, const char *name, const char *v)
@@ -159,7 +115,7 @@ static bool text_option(struct simtdx_args *a, const char *name, const char *v)
         a->out = v;
     else if (strcmp(name, "--init-data") == 0) {
         uint8_t digest[64];
-        (void)simtdx_init_data(v, digest);
+        (void)sim_init_data(v, digest);
         memcpy(a->quote.td.mr_config_id, digest, sizeof a->quote.td.mr_config_id);
         memcpy(a->quote.enclave.config_id, digest, sizeof a->quote.enclave.config_id);
     } else if (strcmp(name, "--status") == 0)
@@ -223,7 +179,7 @@ static int64_t clock_of(const char *text)
     if (!text)
         return (int64_t)time(NULL);
     if (vd_time_parse(vd_span_str(text), &at, NULL).code != VD_E_OK)
-        simtdx_die("--at takes 2026-06-01T00:00:00Z", text);
+        sim_die("--at takes 2026-06-01T00:00:00Z", text);
     return at;
 }
 
@@ -231,10 +187,11 @@ void simtdx_options(int argc, char **argv, struct simtdx_args *a)
 {
     *a = (struct simtdx_args){ .verb = argv[1] };
     a->sgx = strcmp(early(argc, argv, "--tee", "tdx"), "sgx") == 0;
-    unsigned version = (unsigned)number(early(argc, argv, "--quote-version", a->sgx ? "3" : "4"));
-    unsigned body = (unsigned)number(early(argc, argv, "--body", a->sgx ? "1" : "3"));
+    unsigned version =
+        (unsigned)sim_number(early(argc, argv, "--quote-version", a->sgx ? "3" : "4"));
+    unsigned body = (unsigned)sim_number(early(argc, argv, "--body", a->sgx ? "1" : "3"));
     if (version < 3 || version > 5 || body < 1 || body > 4)
-        simtdx_die("there are quote versions 3 to 5 and body types 1 to 4", NULL);
+        sim_die("there are quote versions 3 to 5 and body types 1 to 4", NULL);
     simtdx_quote_defaults(version, body, &a->quote);
     a->sgx = a->quote.sgx;
     simtdx_pck_defaults(&a->pck);
@@ -243,13 +200,13 @@ void simtdx_options(int argc, char **argv, struct simtdx_args *a)
         if (flag(a, argv[i]))
             continue;
         if (i + 1 >= argc)
-            simtdx_die("not an option, or its value is missing", argv[i]);
+            sim_die("not an option, or its value is missing", argv[i]);
         const char *v = argv[i + 1];
         if (!hex_option(a, argv[i], v) && !number_option(a, argv[i], v) &&
             !text_option(a, argv[i], v))
-            simtdx_die("not an option", argv[i]);
+            sim_die("not an option", argv[i]);
         i++;
     }
     if (!a->pki)
-        simtdx_die("--pki DIR is required", NULL);
+        sim_die("--pki DIR is required", NULL);
 }

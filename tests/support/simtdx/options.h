@@ -1,6 +1,7 @@
 /* Options of the program simtdx. */
 #pragma once
 
+#include "tests/support/simcli/simcli.h"
 #include "tests/support/simtdx/simtdx.h"
 
 struct simtdx_args {
@@ -17,7 +18,4 @@ struct simtdx_args {
     struct simtdx_collateral collateral;
 };
 /* Ends the process with a message when an option is wrong. */
-void simtdx_die(const char *what, const char *value);
 void simtdx_options(int argc, char **argv, struct simtdx_args *ret);
-/* The init data's digest, by the algorithm that the file names. */
-size_t simtdx_init_data(const char *path, uint8_t digest[64]);

@@ -213,16 +213,3 @@ void simtdx_sha384(vd_span bytes, uint8_t ret[48])
     simtdx_must(EVP_Digest(bytes.p, bytes.n, ret, &n, EVP_sha384(), NULL) == 1 && n == 48,
                 "hashing");
 }
-
-size_t simtdx_digest(const char *name, vd_span in, uint8_t ret[64])
-{
-    static const struct {
-        const char *name;
-        const EVP_MD *(*md)(void);
-    } rows[] = { { "sha256", EVP_sha256 }, { "sha384", EVP_sha384 }, { "sha512", EVP_sha512 } };
-    unsigned n = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strncmp(name, rows[i].name, strlen(rows[i].name)) == 0)
-            simtdx_must(EVP_Digest(in.p, in.n, ret, &n, rows[i].md(), NULL) == 1, "hashing");
-    return n;
-}

@@ -1,9 +1,9 @@
 /* Quotes of versions 3, 4 and 5, and the evidence around them; see simtdx.h. */
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "shared/codec/b64.h"
 #include "shared/codec/json.h"
+#include "tests/support/simcli/simcli.h"
 #include "tests/support/simtdx/priv.h"
 
 static void add(vd_buf *out, const uint8_t *p, size_t n)
@@ -165,7 +165,7 @@ static void put_certification(const struct simtdx_pki *p, const struct simtdx_qu
     add(&bound, q->auth, q->n_auth);
     if (!q->unbound) {
         memset(qe.report_data, 0, sizeof qe.report_data);
-        simtdx_must(simtdx_digest("sha256", vd_buf_span(&bound), qe.report_data) == 32, "hashing");
+        simtdx_must(sim_digest("sha256", vd_buf_span(&bound), qe.report_data) == 32, "hashing");
     }
     size_t from = out->n;
     put_enclave(out, &qe);

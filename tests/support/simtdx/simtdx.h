@@ -40,8 +40,6 @@ const char *simtdx_pki_root(const struct simtdx_pki *p);
 /* Raw r || s over the bytes, ECDSA P-256 with SHA-256. */
 void simtdx_sign(const struct simtdx_pki *p, enum simtdx_key key, vd_span bytes, uint8_t ret[64]);
 void simtdx_sha384(vd_span bytes, uint8_t ret[48]);
-/* Digest by a name at the start of a text ("sha384..."); bytes written, 0: no such algorithm. */
-size_t simtdx_digest(const char *name, vd_span in, uint8_t ret[64]);
 
 /* ---- pck.c, cert.c: certificates and CRLs ---- */
 
