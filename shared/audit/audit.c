@@ -32,6 +32,7 @@ static void node_free(struct vd_audit_node *n)
 /* A node may be gone as soon as its owner is woken: read what is needed before. */
 static void wake(struct vd_audit *a, struct vd_audit_node *batch)
 {
+    struct vd_wakers wakers = { .n = 0 };
     while (batch) {
         struct vd_audit_node *next = batch->next;
         if (batch->lazy) {
@@ -42,7 +43,7 @@ static void wake(struct vd_audit *a, struct vd_audit_node *batch)
         } else if (batch->then) {
             vd_err err = { 0 };
             (void)!vd_audit_result(a, batch, &err).code;
-            batch->then(batch->then_ctx, batch->seq, &err);
+            vd_wakers_add(&wakers, batch->then(batch->then_ctx, batch->seq, &err));
             node_free(batch);
         } else {
             batch->done = true;
@@ -50,6 +51,7 @@ static void wake(struct vd_audit *a, struct vd_audit_node *batch)
         }
         batch = next;
     }
+    vd_wakers_wake(&wakers);
 }
 
 /* The lead is handed on before anybody else is woken, so that the next sync begins early. Records

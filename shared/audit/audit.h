@@ -8,6 +8,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/base/waker.h"
 #include "shared/crypto/key.h"
 
 struct vd_audit; /* thread safe */
@@ -46,9 +47,10 @@ vd_rc vd_audit_append(struct vd_audit *a, const char *event, vd_span detail, uns
                       uint64_t *ret_seq, vd_err *err);
 /* A durable append that does not wait: `then` is called once, from a thread of the record, when the
  * record is durable or when it is clear that it will not be; err then says why (VD_E_OK: durable).
- * It must not wait for anything. event and detail live until then. Any other result than VD_OK:
+ * It must not wait for anything; whom it returns (or NULL) is woken when all of the same sync have
+ * been told. event and detail live until then. Any other result than VD_OK:
  * `then` is not called. */
-typedef void (*vd_audit_then)(void *ctx, uint64_t seq, const vd_err *err);
+typedef struct vd_waker *(*vd_audit_then)(void *ctx, uint64_t seq, const vd_err *err);
 vd_rc vd_audit_append_then(struct vd_audit *a, const char *event, vd_span detail,
                            vd_audit_then then, void *ctx, vd_err *err);
 /* Records after a sequence, as JSON lines appended to out (each a complete record), at most n. */

@@ -39,8 +39,10 @@ static vd_rc in_pool(struct admin_call *call, bool guard, bool handle)
     call->handle = handle;
     call->finished = false;
     call->task.run = run_task;
-    if (!vd_pool_submit(call->a->pool, &call->task))
+    struct vd_waker *w;
+    if (!vd_pool_submit(call->a->pool, &call->task, &w))
         return vd_fail(&call->x.err, VD_E_BUSY, "the admin plane is stopping");
+    vd_wake(w);
     (void)pthread_mutex_lock(&call->lock);
     while (!call->finished)
         (void)pthread_cond_wait(&call->wake, &call->lock);
@@ -381,7 +383,7 @@ static vd_rc start(struct vd_admin *a, vd_err *err)
         VD_TRY(vd_tls_new(a->cfg.tls_cert, a->cfg.tls_key, &a->tls, err));
         VD_TRY(load_shims(err));
     }
-    VD_TRY(vd_pool_new(POOL_THREADS, ADMIN_THREADS, &a->pool, err));
+    VD_TRY(vd_pool_new(POOL_THREADS, 0, ADMIN_THREADS, &a->pool, err));
     a->library = mg_init_library(a->tls ? MG_FEATURES_SSL : 0) != 0 || !a->tls;
     if (!a->library)
         return vd_fail(err, VD_E_INTERNAL, "civetweb does not find a TLS library that it can use");

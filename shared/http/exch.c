@@ -151,9 +151,10 @@ vd_rc vd_exch_finish(struct vd_exch *x)
     return rc;
 }
 
-static void wake(void *ctx)
+static struct vd_waker *wake(void *ctx)
 {
     (void)sem_post(ctx);
+    return NULL;
 }
 
 vd_rc vd_exch_handle(struct vd_exch *x)

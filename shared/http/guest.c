@@ -19,24 +19,39 @@ enum { BACKLOG = 4096, RELAY_THREADS_MAX = 32 };
 
 /* ---- inbox ----------------------------------------------------------------------------------- */
 
-/* With l->lock held. */
+/* Not under the lock while the loop is signalled: it may run at once, and would wait for it. */
 static void signal_loop(struct vd_loop *l)
 {
-    if (l->signalled)
-        return;
-    l->signalled = true;
     const uint64_t one = 1;
-    ssize_t n = write(l->wake_fd, &one, sizeof one);
+    (void)pthread_mutex_lock(&l->lock);
+    bool sleeps = !l->signalled;
+    l->signalled = true;
+    (void)pthread_mutex_unlock(&l->lock);
+    ssize_t n = sleeps ? write(l->wake_fd, &one, sizeof one) : 0;
     (void)n; /* cannot fail before 2^64 - 1 wake-ups are pending */
 }
 
-void vd_loop_push(struct vd_loop *l, struct vd_job *job)
+/* The plane may be gone behind the last line. */
+static void on_later(struct vd_waker *w, unsigned times)
+{
+    struct vd_loop *l = (struct vd_loop *)w;
+    struct vd_guest *g = l->g;
+    signal_loop(l);
+    atomic_fetch_sub(&g->later, times);
+}
+
+void vd_loop_put(struct vd_loop *l, struct vd_job *job)
 {
     (void)pthread_mutex_lock(&l->lock);
     job->next = l->done;
     l->done = job;
-    signal_loop(l);
     (void)pthread_mutex_unlock(&l->lock);
+}
+
+void vd_loop_push(struct vd_loop *l, struct vd_job *job)
+{
+    vd_loop_put(l, job);
+    signal_loop(l);
 }
 
 static void push_conn(struct vd_loop *l, struct vd_conn *c)
@@ -44,8 +59,8 @@ static void push_conn(struct vd_loop *l, struct vd_conn *c)
     (void)pthread_mutex_lock(&l->lock);
     c->next = l->fresh;
     l->fresh = c;
-    signal_loop(l);
     (void)pthread_mutex_unlock(&l->lock);
+    signal_loop(l);
 }
 
 static void begin_drain(struct vd_loop *l)
@@ -125,7 +140,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static void *run_loop(void *arg)
 {
     struct vd_loop *l = arg;
-    (void)event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    const int once = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+    while (event_base_loop(l->base, once) == 0 && !event_base_got_exit(l->base))
+        vd_wakers_wake(&l->wakers);
+    vd_wakers_wake(&l->wakers);
     return NULL;
 }
 
@@ -251,6 +269,7 @@ static vd_rc open_listener(struct vd_guest *g, vd_err *err)
 
 static vd_rc init_loop(struct vd_guest *g, struct vd_loop *l, vd_err *err)
 {
+    l->later.wake = on_later;
     l->g = g;
     l->out = vd_buf_of(64 << 10);
     l->date_s = INT64_MIN;
@@ -303,13 +322,13 @@ static vd_rc make_pools(struct vd_guest *g, vd_err *err)
 {
     const struct vd_limits *l = g->cfg.limits;
     if (has_lane(g->cfg.router, VD_WORK))
-        VD_TRY(
-            vd_pool_new((unsigned)(l->workers ? l->workers : 1), (size_t)l->queue, &g->work, err));
+        VD_TRY(vd_pool_new((unsigned)(l->workers ? l->workers : 1), vd_processors(),
+                           (size_t)l->queue, &g->work, err));
     if (has_lane(g->cfg.router, VD_RELAY)) {
         /* Threads wait for the issuer; what waits for a thread counts as a waiting call as well. */
         size_t all = l->relay_waiting ? (size_t)l->relay_waiting : 1;
         unsigned threads = all > RELAY_THREADS_MAX ? RELAY_THREADS_MAX : (unsigned)all;
-        VD_TRY(vd_pool_new(threads, all - threads, &g->relay, err));
+        VD_TRY(vd_pool_new(threads, 0, all - threads, &g->relay, err));
     }
     return VD_OK;
 }
@@ -343,8 +362,7 @@ static vd_rc start(struct vd_guest *g, vd_err *err)
 
 vd_rc vd_guest_start(const struct vd_plane_cfg *cfg, struct vd_guest **ret, vd_err *err)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = cfg->loops ? cfg->loops : cores > 0 ? (unsigned)cores : 1;
+    unsigned n = cfg->loops ? cfg->loops : vd_processors();
     struct vd_guest *g = calloc(1, sizeof *g + n * sizeof g->loop[0]);
     if (!g)
         return vd_fail(err, VD_E_NOMEM, "guest plane");
@@ -375,11 +393,8 @@ void vd_guest_stop(struct vd_guest *g)
         return;
     atomic_store(&g->stopping, true);
     for (unsigned i = 0; i < g->n; i++) {
-        if (!g->loop[i].running)
-            continue;
-        (void)pthread_mutex_lock(&g->loop[i].lock);
-        signal_loop(&g->loop[i]);
-        (void)pthread_mutex_unlock(&g->loop[i].lock);
+        if (g->loop[i].running)
+            signal_loop(&g->loop[i]);
     }
     for (unsigned i = 0; i < g->n; i++)
         if (g->loop[i].running)

@@ -38,6 +38,7 @@ struct vd_counters { /* one writer each, read by anybody */
 };
 
 struct vd_loop {
+    struct vd_waker later; /* first member; for what vd_later tells */
     struct vd_guest *g;
     struct event_base *base;
     struct event *wake;
@@ -50,6 +51,7 @@ struct vd_loop {
     struct vd_job *done;   /* inbox: jobs back from a pool */
     bool signalled;
     /* below: only the loop's thread */
+    struct vd_wakers wakers; /* workers, when what is there has been read */
     struct vd_conn *conns;
     size_t n_conns;
     bool draining;
@@ -75,7 +77,7 @@ struct vd_guest {
     struct vd_sources *sources;
     struct evconnlistener *listener; /* runs on loop 0 */
     atomic_uint_fast64_t body_memory;
-    atomic_uint_fast64_t later; /* answers that wait for their vd_later */
+    atomic_uint_fast64_t later; /* answers that wait for their vd_later, or to be told */
     atomic_bool stopping;
     bool listener_paused;
     uint16_t port;
@@ -176,8 +178,10 @@ uint8_t *vd_job_body_room(struct vd_job *job, size_t n);
 void vd_job_drop_body(struct vd_job *job);
 /* Hands over to the pool of its lane; VD_E_BUSY when that is full. */
 vd_rc vd_job_submit(struct vd_job *job);
-/* Into the inbox of the loop; called by workers. */
+/* Into the inbox of the loop; called by other threads. The first wakes it, after the second
+ * somebody has to. */
 void vd_loop_push(struct vd_loop *l, struct vd_job *job);
+void vd_loop_put(struct vd_loop *l, struct vd_job *job);
 
 static inline int64_t vd_seconds(uint64_t s)
 {

@@ -8,6 +8,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/limits.h"
 #include "shared/base/log.h"
+#include "shared/base/waker.h"
 
 enum vd_method { VD_GET, VD_POST, VD_PUT, VD_DELETE, VD_HEAD, VD_OPTIONS, VD_METHOD_MAX };
 const char *vd_method_name(enum vd_method m);
@@ -60,10 +61,12 @@ vd_rc vd_req_query(const struct vd_req *req, const char *name, vd_buf *out, vd_e
 vd_span vd_req_bearer(const struct vd_req *req);
 
 struct vd_resp;
+typedef struct vd_waker *(*vd_later_then)(void *ctx);
 /* What a finished answer still waits for, such as its record: no thread waits meanwhile. */
 struct vd_later {
-    /* `then` is called once, from any thread, perhaps before begin returns. */
-    void (*begin)(struct vd_later *l, void (*then)(void *ctx), void *ctx);
+    /* `then` is called once, from any thread, perhaps before begin returns. Whom it returns (or
+     * NULL) is to be woken then, at latest when what happened with it has been told too. */
+    void (*begin)(struct vd_later *l, vd_later_then then, void *ctx);
     /* After that, once: completes the answer. On failure nothing of the answer leaves. */
     vd_rc (*finish)(struct vd_later *l, struct vd_resp *resp, vd_err *err);
     void (*free)(struct vd_later *l);

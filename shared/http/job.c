@@ -3,12 +3,12 @@
 #include "shared/http/guest_priv.h"
 
 /* What the answer waited for has happened. The plane lives until no answer waits any more. */
-static void came(void *ctx)
+static struct vd_waker *came(void *ctx)
 {
     struct vd_job *job = ctx;
-    struct vd_guest *g = job->g;
-    vd_loop_push(job->conn->loop, job);
-    atomic_fetch_sub(&g->later, 1);
+    struct vd_loop *l = job->conn->loop;
+    vd_loop_put(l, job);
+    return &l->later;
 }
 
 static void run(struct vd_task *task)
@@ -101,7 +101,10 @@ uint8_t *vd_job_body_room(struct vd_job *job, size_t n)
 vd_rc vd_job_submit(struct vd_job *job)
 {
     struct vd_pool *pool = job->x.req.route->lane == VD_RELAY ? job->g->relay : job->g->work;
-    if (!vd_pool_submit(pool, &job->task))
+    struct vd_loop *l = job->conn->loop;
+    struct vd_waker *w;
+    if (!vd_pool_submit(pool, &job->task, &w))
         return vd_fail(&job->x.err, VD_E_BUSY, "all workers are busy and the queue is full");
+    vd_wakers_add(&l->wakers, w);
     return VD_OK;
 }

@@ -8,7 +8,7 @@ struct waiting {
     struct vd_recorded r;
     const char *event;
     vd_buf detail;
-    void (*then)(void *ctx);
+    vd_later_then then;
     void *then_ctx;
     uint64_t seq;
     vd_err err; /* of the record */
@@ -19,15 +19,15 @@ static struct waiting *of(struct vd_later *l)
     return (struct waiting *)l;
 }
 
-static void durable(void *ctx, uint64_t seq, const vd_err *err)
+static struct vd_waker *durable(void *ctx, uint64_t seq, const vd_err *err)
 {
     struct waiting *w = ctx;
     w->seq = seq;
     w->err = *err;
-    w->then(w->then_ctx);
+    return w->then(w->then_ctx);
 }
 
-static void begin(struct vd_later *l, void (*then)(void *ctx), void *ctx)
+static void begin(struct vd_later *l, vd_later_then then, void *ctx)
 {
     struct waiting *w = of(l);
     w->then = then;
@@ -35,7 +35,7 @@ static void begin(struct vd_later *l, void (*then)(void *ctx), void *ctx)
     if (vd_audit_append_then(w->r.server->audit, w->event, vd_buf_span(&w->detail), durable, w,
                              &w->err)
             .code != VD_E_OK)
-        then(ctx);
+        vd_wake(then(ctx));
 }
 
 static vd_rc finish(struct vd_later *l, struct vd_resp *resp, vd_err *err)

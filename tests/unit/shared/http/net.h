@@ -272,7 +272,7 @@ struct app_wait {
     bool gate;
     bool now;
     bool never;
-    void (*then)(void *ctx);
+    vd_later_then then;
     void *ctx;
 };
 
@@ -282,11 +282,11 @@ static void *app_wait_thread(void *arg)
     sleep_ms(10);
     while (w->gate && !atomic_load(&w->app->gate))
         sleep_ms(5);
-    w->then(w->ctx);
+    vd_wake(w->then(w->ctx));
     return NULL;
 }
 
-static void app_wait_begin(struct vd_later *l, void (*then)(void *ctx), void *ctx)
+static void app_wait_begin(struct vd_later *l, vd_later_then then, void *ctx)
 {
     struct app_wait *w = (struct app_wait *)l;
     pthread_t t;
@@ -294,7 +294,7 @@ static void app_wait_begin(struct vd_later *l, void (*then)(void *ctx), void *ct
     w->ctx = ctx;
     atomic_fetch_add(&w->app->running, 1);
     if (w->now) {
-        then(ctx);
+        vd_wake(then(ctx));
     } else {
         assert_int_equal(pthread_create(&t, NULL, app_wait_thread, w), 0);
         (void)pthread_detach(t);
