@@ -29,7 +29,7 @@ struct report {
     const struct options *opt;
     struct bench *bench;
     struct vd_policy_workers *policies;
-    struct floors floors;
+    struct floors *floors;
     const struct simtdx_pki *intel;
     double auth_rate;
     vd_buf json;
@@ -42,34 +42,35 @@ static bool wanted(const struct report *r, const char *flow)
     return !r->opt->flow || strncmp(r->opt->flow, flow, strlen(r->opt->flow)) == 0;
 }
 
-static void line(struct report *r, const char *flow, const struct load_result *l, double floor_us,
-                 double goal)
+static void number(struct report *r, const char *key, double value, int digits)
 {
-    double each = l->rate > 0 ? 1e6 / l->rate : 0;
-    double ratio = each > 0 ? floor_us / each : 0;
-    printf("%-26s %9.0f/s  p50 %7.0f us  p99 %7.0f us  cpu %6.0f us  floor %6.0f us  ratio %5.2f  "
-           "goal %4.2f  %s\n",
-           flow, l->rate, l->p50_us, l->p99_us, l->cpu_us, floor_us, ratio, goal,
-           ratio >= goal ? "ok" : "BELOW");
-    vd_jw_obj(&r->w);
-    vd_jw_kstr(&r->w, "flow", flow);
-    vd_jw_key(&r->w, "rate");
-    vd_buf_printf(&r->json, "%.1f", l->rate);
+    vd_jw_key(&r->w, key);
+    vd_buf_printf(&r->json, "%.*f", digits, value);
     r->w.after_key = false;
+}
+
+static void line(struct report *r, const struct flow *f, const struct measured *m)
+{
+    const struct load_result *l = &m->middle.result;
+    printf("%-26s %9.0f/s  p50 %7.0f us  p99 %7.0f us  cpu %6.0f us  floor %6.0f us  ratio %5.2f "
+           "(%.2f to %.2f)  goal %4.2f  %s\n",
+           f->name, l->rate, l->p50_us, l->p99_us, l->cpu_us, m->middle.floor_us, m->middle.ratio,
+           m->lowest, m->highest, f->goal, m->middle.ratio >= f->goal ? "ok" : "BELOW");
+    vd_jw_obj(&r->w);
+    vd_jw_kstr(&r->w, "flow", f->name);
+    number(r, "rate", l->rate, 1);
     vd_jw_ku64(&r->w, "p50_us", (uint64_t)l->p50_us);
     vd_jw_ku64(&r->w, "p99_us", (uint64_t)l->p99_us);
     vd_jw_ku64(&r->w, "cpu_us", (uint64_t)l->cpu_us);
-    vd_jw_key(&r->w, "floor_us");
-    vd_buf_printf(&r->json, "%.1f", floor_us);
-    r->w.after_key = false;
-    vd_jw_key(&r->w, "ratio");
-    vd_buf_printf(&r->json, "%.3f", ratio);
-    r->w.after_key = false;
-    vd_jw_ku64(&r->w, "answers", l->done);
-    vd_jw_ku64(&r->w, "not_200", l->failed);
+    number(r, "floor_us", m->middle.floor_us, 1);
+    number(r, "ratio", m->middle.ratio, 3);
+    number(r, "ratio_lowest", m->lowest, 3);
+    number(r, "ratio_highest", m->highest, 3);
+    vd_jw_ku64(&r->w, "answers", m->done);
+    vd_jw_ku64(&r->w, "not_200", m->failed);
     vd_jw_end(&r->w);
-    if (l->failed > 0) {
-        printf("%-26s %zu answers were not 200\n", "", l->failed);
+    if (m->failed > 0) {
+        printf("%-26s %zu answers were not 200\n", "", m->failed);
         r->failures++;
     }
     (void)fflush(stdout);
@@ -85,38 +86,34 @@ static vd_span same_request(void *ctx, size_t i)
     return vd_buf_span(&((struct same *)ctx)->request);
 }
 
-/* The same request over and over for the measured time, after a warm-up. */
-static bool repeat(struct report *r, const struct server *to, struct same *s,
-                   struct load_result *ret)
+/* The same request over and over for the measured time. */
+static bool repeat(struct report *r, const struct server *to, struct same *s, const char *name,
+                   struct recipe recipe, double goal, struct measured *m)
 {
-    struct load l = { .port = to->guest,
-                      .pid = to->pid,
-                      .connections = r->opt->connections,
-                      .seconds = 0.5,
-                      .request = same_request,
-                      .ctx = s };
-    if (!load_run(&l, ret))
+    const struct flow f = { .name = name,
+                            .recipe = recipe,
+                            .goal = goal,
+                            .load = { .port = to->guest,
+                                      .pid = to->pid,
+                                      .connections = r->opt->connections,
+                                      .seconds = r->opt->seconds,
+                                      .request = same_request,
+                                      .ctx = s } };
+    if (!flow_measure(r->bench, r->floors, &f, m))
         return false;
-    l.seconds = r->opt->seconds;
-    return load_run(&l, ret);
+    line(r, &f, m);
+    return true;
 }
 
-/* Share of one synced append: the records of all connections go into one commit. */
-static double sync_share(const struct report *r)
-{
-    return r->floors.sync_us / r->opt->connections;
-}
-
+/* A floor of itself: the time of one exchange beside that of the moment before. */
 static bool flow_exchange(struct report *r)
 {
     struct same s = { vd_buf_of(4096) };
-    struct load_result l;
+    struct measured m;
     vd_buf_str(&s.request, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-    bool ok = repeat(r, &r->bench->issuer, &s, &l) && l.rate > 0;
+    bool ok = repeat(r, &r->bench->issuer, &s, "bare exchange (/healthz)", (struct recipe){ { 0 } },
+                     0, &m);
     vd_buf_done(&s.request);
-    r->floors.exchange_us = ok ? 1e6 / l.rate : 0;
-    if (ok)
-        line(r, "bare exchange (/healthz)", &l, r->floors.exchange_us, 0);
     return ok;
 }
 
@@ -125,14 +122,24 @@ static bool flow_auth(struct report *r)
     if (!wanted(r, "auth"))
         return true;
     struct same s = { vd_buf_of(4096) };
-    struct load_result l;
+    struct measured m = { .done = 0 };
     http_post(&s.request, "/kbs/v0/auth", VD_SPAN_NONE, guest_auth_body(GUEST_SAMPLE));
-    bool ok = repeat(r, &r->bench->issuer, &s, &l);
+    bool ok = repeat(r, &r->bench->issuer, &s, "auth", (struct recipe){ { 0 } }, 0.5, &m);
     vd_buf_done(&s.request);
-    if (ok)
-        line(r, "auth", &l, r->floors.exchange_us, 0.5);
-    r->auth_rate = ok ? l.rate : 0;
+    r->auth_rate = m.middle.result.rate;
     return ok;
+}
+
+/* A passport: its signature, one policy, its share of a sync. */
+static struct recipe passport_recipe(enum floor_part policy, unsigned p256, unsigned p384)
+{
+    struct recipe c = { { 0 } };
+    c.times[FLOOR_P256_SIGN] = 1;
+    c.times[FLOOR_SYNC] = 1;
+    c.times[policy] = 1;
+    c.times[FLOOR_P256_VERIFY] = p256;
+    c.times[FLOOR_P384_VERIFY] = p384;
+    return c;
 }
 
 enum { TDX_LOG = 16384 }; /* bytes of the event log in "tdx attest, log" */
@@ -146,7 +153,8 @@ static bool start_guest(const struct report *r, struct guest *g, enum guest_tee 
 }
 
 static bool flow_attest_log(struct report *r, const char *name, enum guest_tee tee,
-                            const struct sim_pki *pki, size_t log, double floor_us, double goal)
+                            const struct sim_pki *pki, size_t log, struct recipe recipe,
+                            double goal)
 {
     if (!wanted(r, name))
         return true;
@@ -156,31 +164,34 @@ static bool flow_attest_log(struct report *r, const char *name, enum guest_tee t
     bool ok = start_guest(r, &g, tee, pki, log) &&
               guest_prepare(&g, r->bench->issuer.guest, ATTESTS, &requests);
     double prepared = (now_us() - start) / 1e6;
-    struct load l = { .port = r->bench->issuer.guest,
-                      .pid = r->bench->issuer.pid,
-                      .connections = r->opt->connections,
-                      .requests = ATTESTS,
-                      .request = requests_at,
-                      .ctx = &requests };
-    struct load_result result;
-    ok = ok && load_run(&l, &result);
+    const struct flow f = { .name = name,
+                            .recipe = recipe,
+                            .goal = goal,
+                            .load = { .port = r->bench->issuer.guest,
+                                      .pid = r->bench->issuer.pid,
+                                      .connections = r->opt->connections,
+                                      .requests = ATTESTS,
+                                      .request = requests_at,
+                                      .ctx = &requests } };
+    struct measured m;
+    ok = ok && flow_measure(r->bench, r->floors, &f, &m);
     requests_done(&requests);
     guest_done(&g);
     if (!ok)
         return false;
-    line(r, name, &result, floor_us, goal);
-    if (r->auth_rate > 0 && result.rate > 0)
+    line(r, &f, &m);
+    if (r->auth_rate > 0)
         printf("%-26s %9.0f/s  pairs of /auth and /attest, from both rates\n", "",
-               1 / (1 / r->auth_rate + 1 / result.rate));
+               1 / (1 / r->auth_rate + 1 / m.middle.result.rate));
     printf("%-26s challenges and evidence for %d attests were made in %.1f s before\n", "", ATTESTS,
            prepared);
     return true;
 }
 
 static bool flow_attest(struct report *r, const char *name, enum guest_tee tee,
-                        const struct sim_pki *pki, double floor_us, double goal)
+                        const struct sim_pki *pki, struct recipe recipe, double goal)
 {
-    return flow_attest_log(r, name, tee, pki, 0, floor_us, goal);
+    return flow_attest_log(r, name, tee, pki, 0, recipe, goal);
 }
 
 static bool read_source(const struct report *r, const char *name, vd_buf *ret)
@@ -206,21 +217,16 @@ static bool flow_rest(struct report *r)
     VD_AUTO_BUF evidence = vd_buf_of(0);
     VD_AUTO_BUF body = vd_buf_of(1u << 20);
     struct same s = { vd_buf_of(2u << 20) };
-    struct load_result l;
+    struct measured m;
     if (!read_source(r, "tests/vectors/snp/trustee/e2e-evidence.json", &evidence))
         return false;
     vd_buf_str(&body, "{\"verification_requests\":[{\"tee\":\"snp\",\"evidence\":\"");
     vd_b64_encode(vd_buf_span(&evidence), VD_B64_URL, &body);
     vd_buf_str(&body, "\"}],\"policy_ids\":[]}");
     http_post(&s.request, "/attestation", VD_SPAN_NONE, vd_buf_span(&body));
-    bool ok = repeat(r, &r->bench->issuer, &s, &l);
+    bool ok = repeat(r, &r->bench->issuer, &s, "rest genoa",
+                     passport_recipe(FLOOR_POLICY_SNP, 0, 1), 0.65, &m);
     vd_buf_done(&s.request);
-    const struct floors *f = &r->floors;
-    if (ok)
-        line(r, "rest genoa", &l,
-             f->exchange_us + f->p384_verify_us + f->p256_sign_us + f->policy_snp_us +
-                 sync_share(r),
-             0.65);
     return ok;
 }
 
@@ -274,38 +280,46 @@ static bool prepare_release(struct report *r)
 }
 
 static bool flow_release(struct report *r, const char *name, enum vd_kty kty,
-                         const struct sim_pki *pki, double operation_us, double goal)
+                         const struct sim_pki *pki, enum floor_part operation, double goal)
 {
     if (!wanted(r, name))
         return true;
     struct guest g;
     VD_AUTO_BUF passport = vd_buf_of(131072);
     struct same s = { vd_buf_of(262144) };
-    struct load_result l;
+    struct recipe c = { { 0 } };
+    c.times[FLOOR_SYNC] = c.times[FLOOR_POLICY_RELEASE] = c.times[operation] = 1;
+    struct measured m;
     bool ok = guest_init(&g, GUEST_SNP, pki, kty) &&
               guest_passport(&g, r->bench->issuer.guest, &passport);
     vd_buf_printf(&s.request,
                   "GET /kbs/v0/resource/bench/key/1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: "
                   "Bearer %s\r\n\r\n",
                   ok ? vd_buf_cstr(&passport) : "");
-    ok = ok && repeat(r, &r->bench->broker, &s, &l);
+    ok = ok && repeat(r, &r->bench->broker, &s, name, c, goal, &m);
     vd_buf_done(&s.request);
     guest_done(&g);
-    if (ok)
-        line(r, name, &l,
-             r->floors.exchange_us + operation_us + r->floors.policy_release_us + sync_share(r),
-             goal);
     return ok;
 }
 
-static void print_floors(const struct floors *f)
+/* What they are at the beginning; each slice of a flow has its own. */
+static bool print_floors(const struct report *r)
 {
-    printf("floors of this run (us): P-256 sign %.1f, P-256 verify %.1f, P-256 key and agreement "
-           "%.1f, P-384 verify %.1f, RSA-2048 public "
-           "%.1f,\n  ML-KEM-768 encapsulate %.1f, policy sample %.1f, policy snp %.1f, policy tdx "
-           "%.1f, synced append %.1f\n",
-           f->p256_sign_us, f->p256_verify_us, f->p256_agree_us, f->p384_verify_us, f->rsa_us,
-           f->mlkem_us, f->policy_sample_us, f->policy_snp_us, f->policy_tdx_us, f->sync_us);
+    pin(r->bench->core_server);
+    printf("floors at the beginning (us):");
+    bool ok = true;
+    for (int part = 0; ok && part <= FLOOR_POLICY_TDX; part++) {
+        double us = floor_now(r->floors, (enum floor_part)part);
+        ok = us >= 0;
+        printf("%s%s %.1f",
+               part == 0             ? " "
+               : part == FLOOR_MLKEM ? ",\n  "
+                                     : ", ",
+               floor_name((enum floor_part)part), us);
+    }
+    printf("\n");
+    pin(r->bench->core_client);
+    return ok;
 }
 
 static bool stranger_wanted(void *ctx, const char *flow)
@@ -339,14 +353,13 @@ static bool attestation_floors(struct report *r, const struct sim_pki *pki)
     VD_AUTO_BUF sample = vd_buf_of(131072);
     VD_AUTO_BUF snp = vd_buf_of(131072);
     VD_AUTO_BUF tdx = vd_buf_of(131072);
-    struct floors *f = &r->floors;
-    if (!passport_of(r, GUEST_SAMPLE, NULL, &sample) || !passport_of(r, GUEST_SNP, pki, &snp) ||
-        !passport_of(r, GUEST_TDX, NULL, &tdx))
-        return false;
-    f->policy_sample_us = floor_attestation(r->bench->source, policy, vd_buf_span(&sample));
-    f->policy_snp_us = floor_attestation(r->bench->source, policy, vd_buf_span(&snp));
-    f->policy_tdx_us = floor_attestation(r->bench->source, policy, vd_buf_span(&tdx));
-    return f->policy_sample_us > 0 && f->policy_snp_us > 0 && f->policy_tdx_us > 0;
+    const char *source = r->bench->source;
+    return passport_of(r, GUEST_SAMPLE, NULL, &sample) && passport_of(r, GUEST_SNP, pki, &snp) &&
+           passport_of(r, GUEST_TDX, NULL, &tdx) &&
+           floors_policy(r->floors, FLOOR_POLICY_SAMPLE, NULL, source, policy,
+                         vd_buf_span(&sample)) &&
+           floors_policy(r->floors, FLOOR_POLICY_SNP, NULL, source, policy, vd_buf_span(&snp)) &&
+           floors_policy(r->floors, FLOOR_POLICY_TDX, NULL, source, policy, vd_buf_span(&tdx));
 }
 
 static bool release_floor(struct report *r, const struct sim_pki *pki)
@@ -357,18 +370,21 @@ static bool release_floor(struct report *r, const struct sim_pki *pki)
     static const char policy[] = "examples/quickstart/release-policy.rego";
     static const struct vd_limits limits = VD_LIMITS_DEFAULT;
     const char *source = r->bench->source;
-    double *here = &r->floors.policy_release_us;
-    *here = floor_release(NULL, source, policy, vd_buf_span(&passport));
     vd_err err = { 0 };
     if (vd_policy_workers_start(r->policies, &limits, &err).code != VD_E_OK) {
         (void)fprintf(stderr, "vd_bench: %s\n", err.msg);
         return false;
     }
-    double there = floor_release(r->policies, source, policy, vd_buf_span(&passport));
-    printf("floor of this run (us): release policy %.1f; in a worker %.1f, so the process boundary "
-           "costs %.1f\n",
-           *here, there, there - *here);
-    return *here > 0 && there > 0;
+    if (!floors_policy(r->floors, FLOOR_POLICY_RELEASE, NULL, source, policy,
+                       vd_buf_span(&passport)) ||
+        !floors_policy(r->floors, FLOOR_POLICY_WORKER, r->policies, source, policy,
+                       vd_buf_span(&passport)))
+        return false;
+    double here = floor_now(r->floors, FLOOR_POLICY_RELEASE);
+    double there = floor_now(r->floors, FLOOR_POLICY_WORKER);
+    printf("release policy %.1f us; in a worker %.1f, so the process boundary costs %.1f\n", here,
+           there, there - here);
+    return here > 0 && there > 0;
 }
 
 static bool flow_restart(struct report *r)
@@ -403,7 +419,7 @@ static bool flows_tdx_here(struct report *r)
     struct intel_costs c;
     if (!intel_measure(r->intel, &c))
         return false;
-    double verify = r->floors.p256_verify_us;
+    double verify = floor_now(r->floors, FLOOR_P256_VERIFY);
     printf("in this process: a quote warm %.0f us (floor %.0f, ratio %.2f), cold %.0f us (floor "
            "%.0f, ratio %.2f, goal 0.70 %s)\n",
            c.warm_us, WARM_SIGNATURES * verify, WARM_SIGNATURES * verify / c.warm_us, c.cold_us,
@@ -418,31 +434,27 @@ static bool flows_tdx_here(struct report *r)
     return true;
 }
 
-static bool flows_tdx(struct report *r, double mint)
+static bool flows_tdx(struct report *r)
 {
-    const struct floors *f = &r->floors;
-    double warm = mint + WARM_SIGNATURES * f->p256_verify_us + f->policy_tdx_us;
-    return flow_attest(r, "tdx attest", GUEST_TDX, NULL, warm, 0.65) &&
-           flow_attest_log(r, "tdx attest, log", GUEST_TDX, NULL, TDX_LOG, warm, 0) &&
+    const struct recipe c = passport_recipe(FLOOR_POLICY_TDX, WARM_SIGNATURES, 0);
+    return flow_attest(r, "tdx attest", GUEST_TDX, NULL, c, 0.65) &&
+           flow_attest_log(r, "tdx attest, log", GUEST_TDX, NULL, TDX_LOG, c, 0) &&
            flows_tdx_here(r);
 }
 
 static bool flows(struct report *r, const struct sim_pki *pki)
 {
-    const struct floors *f = &r->floors;
-    if (!attestation_floors(r, pki))
+    if (!attestation_floors(r, pki) || !print_floors(r))
         return false;
-    print_floors(f);
-    if (!flow_exchange(r) || !flow_auth(r))
-        return false;
-    double mint = f->exchange_us + f->p256_sign_us + sync_share(r);
-    return flow_attest(r, "sample attest", GUEST_SAMPLE, NULL, mint + f->policy_sample_us, 0.5) &&
-           flow_attest(r, "snp attest", GUEST_SNP, pki, mint + f->p384_verify_us + f->policy_snp_us,
+    return flow_exchange(r) && flow_auth(r) &&
+           flow_attest(r, "sample attest", GUEST_SAMPLE, NULL,
+                       passport_recipe(FLOOR_POLICY_SAMPLE, 0, 0), 0.5) &&
+           flow_attest(r, "snp attest", GUEST_SNP, pki, passport_recipe(FLOOR_POLICY_SNP, 0, 1),
                        0.65) &&
-           flows_tdx(r, mint) && flow_rest(r) && prepare_release(r) && release_floor(r, pki) &&
-           flow_release(r, "release P-256", VD_KTY_P256, pki, f->p256_agree_us, 0.5) &&
-           flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, f->rsa_us, 0) &&
-           flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, f->mlkem_us, 0) &&
+           flows_tdx(r) && flow_rest(r) && prepare_release(r) && release_floor(r, pki) &&
+           flow_release(r, "release P-256", VD_KTY_P256, pki, FLOOR_P256_AGREE, 0.5) &&
+           flow_release(r, "release RSA-2048", VD_KTY_RSA, pki, FLOOR_RSA, 0) &&
+           flow_release(r, "release ML-KEM-768", VD_KTY_MLKEM768, pki, FLOOR_MLKEM, 0) &&
            flow_strangers(r, pki) && flow_restart(r);
 }
 
@@ -474,7 +486,9 @@ static int measure(struct report *r)
     r->intel = intel;
     b->intel_root = simtdx_pki_root(intel);
     b->collateral = collateral;
-    if (!floors_measure(b->dir, &r->floors) || !servers_start(b))
+    VD_AUTO(floors_free) struct floors *floors = floors_new(b->dir);
+    r->floors = floors;
+    if (!floors || !servers_start(b))
         return 1;
     struct memory issuer = memory_of(b->issuer.pid), broker = memory_of(b->broker.pid);
     size_t idle = issuer.rss_kib + broker.rss_kib;

@@ -21,6 +21,7 @@ struct load {
     size_t requests; /* after so many (0: no limit) */
     /* Bytes of the i-th request (a complete HTTP request); an empty span ends the run. */
     vd_span (*request)(void *ctx, size_t i);
+    size_t first; /* number of the first request */
     /* Status and body of an answer; called in order of arrival. May be NULL. */
     void (*answer)(void *ctx, size_t i, int status, vd_span head, vd_span body);
     void *ctx;
@@ -37,33 +38,65 @@ struct load_result {
 /* False when no connection could be made or the server closed one. */
 bool load_run(const struct load *l, struct load_result *ret);
 
-/* ---- floor.c: what cannot be cached, measured with the same libraries in the same run ---- */
+/* ---- floor.c: what cannot be cached, measured with the same libraries ---- */
 
-struct floors {
-    double exchange_us; /* one bare HTTP exchange: GET /healthz, same loop, same connections */
-    double sync_us;     /* one append of a record and fdatasync */
-    double p256_sign_us;
-    double p256_verify_us;
-    double p384_verify_us;
-    double p256_agree_us; /* ephemeral key and agreement */
-    double rsa_us;        /* 2048-bit public operation */
-    double mlkem_us;
-    double policy_sample_us;
-    double policy_snp_us;
-    double policy_tdx_us;
-    double policy_release_us;
+enum floor_part {
+    FLOOR_P256_SIGN,
+    FLOOR_P256_VERIFY,
+    FLOOR_P256_AGREE, /* ephemeral key and agreement */
+    FLOOR_P384_VERIFY,
+    FLOOR_RSA, /* 2048-bit public operation */
+    FLOOR_MLKEM,
+    FLOOR_SYNC, /* one append of a record and fdatasync */
+    FLOOR_POLICY_SAMPLE,
+    FLOOR_POLICY_SNP,
+    FLOOR_POLICY_TDX,
+    FLOOR_POLICY_RELEASE,
+    FLOOR_POLICY_WORKER, /* the same in a worker process, by the clock on the wall */
+    FLOOR_PARTS
 };
-/* Keys and sync. dir: where the synced file goes. False with a message when something is missing.
- */
-bool floors_measure(const char *dir, struct floors *ret);
-/* One evaluation in this process (or in a worker, by the clock on the wall), of a policy file below
- * the sources, on what a passport says: the very input that the measured flow gives to it.
- * Microseconds; negative with a message on failure.
- */
-double floor_attestation(const char *source_dir, const char *file, vd_span passport);
-double floor_release(struct vd_policy_workers *workers, const char *source_dir, const char *file,
-                     vd_span passport);
+struct floors;
+/* Keys and file; policies are added. dir: where the synced file goes. NULL with a message. */
+struct floors *floors_new(const char *dir);
+void floors_free(struct floors *f);
+VD_DEFINE_CLEANUP(struct floors, floors_free)
+/* A policy file below the sources on what a passport says: the very input that the measured flow
+ * gives to it. workers: for FLOOR_POLICY_WORKER. */
+bool floors_policy(struct floors *f, enum floor_part part, struct vd_policy_workers *workers,
+                   const char *source_dir, const char *file, vd_span passport);
+const char *floor_name(enum floor_part part);
+/* Microseconds of one, now: the middle one of three short rounds. Negative with a message. */
+double floor_now(struct floors *f, enum floor_part part);
 double now_us(void);
+
+/* ---- measure.c: a flow in slices, each with a floor of its own moment ---- */
+
+struct bench;
+struct recipe {
+    unsigned times[FLOOR_PARTS]; /* FLOOR_SYNC: one, shared by the connections */
+};
+struct flow {
+    const char *name;
+    struct recipe recipe; /* beside one bare exchange */
+    double goal;
+    struct load load; /* seconds or requests are those of all slices together */
+};
+struct slice {
+    struct load_result result;
+    double exchange_us;
+    double floor_us;
+    double ratio;
+};
+struct measured {
+    struct slice middle; /* by its ratio */
+    double lowest;       /* ratio of a slice */
+    double highest;
+    size_t done;
+    size_t failed;
+};
+/* False when the load could not be run, or a floor not be measured. */
+bool flow_measure(const struct bench *b, struct floors *floors, const struct flow *f,
+                  struct measured *ret);
 
 /* ---- process.c: what a server uses, its policy workers included ---- */
 
@@ -99,6 +132,8 @@ struct bench {
     int core_server;        /* -1: not pinned */
     int core_client;
 };
+/* This thread from now on; core -1: as it is. */
+void pin(int core);
 bool servers_start(struct bench *b);
 /* Starts one of them (again) and waits until it is ready: s->ready_ms. */
 bool server_serve(struct bench *b, struct server *s, const char *name);

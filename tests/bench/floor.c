@@ -1,8 +1,9 @@
-/* The floors: public-key operations, one policy evaluation, one synced append; each the best of
- * several rounds, so that a disturbed round does not make us look good. */
+/* The floors: public-key operations, one policy evaluation, one synced append; each measured for a
+ * few milliseconds whenever it is asked for. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,7 +15,7 @@
 #include "shared/rust/vd_rust.h"
 #include "tests/bench/bench.h"
 
-enum { ROUNDS = 5 };
+enum { ROUNDS = 3 };
 
 typedef bool (*once)(void *ctx);
 
@@ -26,44 +27,33 @@ static double own_us(void)
     return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
 }
 
-/* Least microseconds of one call over ROUNDS rounds of about 60 ms. */
-static double least(once f, void *ctx)
+static double middle(const double round[ROUNDS])
 {
-    double best = 1e12;
-    for (int round = 0; round < ROUNDS; round++) {
-        double start = own_us();
-        double end = start;
-        size_t n = 0;
-        for (; end - start < 60e3; end = own_us(), n++)
-            if (!f(ctx))
-                return -1;
-        double each = (end - start) / (double)n;
-        best = each < best ? each : best;
-    }
-    return best;
+    double low = round[0] < round[1] ? round[0] : round[1];
+    double high = round[0] < round[1] ? round[1] : round[0];
+    return round[2] < low ? low : round[2] > high ? high : round[2];
 }
 
-/* By the clock on the wall, for work that another process does: the least of short rounds. */
-static double least_wall(once f, void *ctx)
+/* Microseconds of one call: each round takes that many microseconds of `clock`. */
+static double timed(once f, void *ctx, double (*clock)(void), double round_us)
 {
-    enum { SHORT_ROUNDS = 400, CALLS = 50 };
-    double best = 1e12;
-    for (int round = 0; round < SHORT_ROUNDS; round++) {
-        double start = now_us();
-        for (int i = 0; i < CALLS; i++)
+    double each[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = clock();
+        double end = start;
+        size_t n = 0;
+        for (; end - start < round_us; end = clock(), n++)
             if (!f(ctx))
                 return -1;
-        double each = (now_us() - start) / CALLS;
-        best = each < best ? each : best;
+        each[round] = (end - start) / (double)n;
     }
-    return best;
+    return middle(each);
 }
 
 struct key_work {
     struct vd_key *key;
     enum vd_sig alg;
     vd_buf sig;
-    uint8_t mlkem[1184];
 };
 
 static const uint8_t message[672] = { 1 };
@@ -93,35 +83,17 @@ static bool agree_once(void *ctx)
     return vd_ecdh_ephemeral(w->key, z, &n, &w->sig, NULL).code == VD_E_OK;
 }
 
+struct mlkem_work {
+    struct vdr_mlkem_key *key;
+    uint8_t public[1184];
+};
+
 static bool mlkem_once(void *ctx)
 {
-    struct key_work *w = ctx;
+    struct mlkem_work *w = ctx;
     uint8_t ct[1088];
     uint8_t ss[32];
-    return vdr_mlkem768_encapsulate(w->mlkem, sizeof w->mlkem, ct, ss) == VDR_OK;
-}
-
-static bool measure_keys(struct floors *ret)
-{
-    struct key_work w = { .sig = vd_buf_of(1024) };
-    bool ok = vd_key_generate(VD_KTY_P256, 0, &w.key, NULL).code == VD_E_OK;
-    w.alg = VD_SIG_ES256;
-    ret->p256_sign_us = ok ? least(sign_once, &w) : -1;
-    ret->p256_verify_us = ok && sign_once(&w) ? least(verify_once, &w) : -1;
-    ret->p256_agree_us = ok ? least(agree_once, &w) : -1;
-    vd_key_unref(w.key);
-    w.key = NULL;
-    ok = ok && vd_key_generate(VD_KTY_P384, 0, &w.key, NULL).code == VD_E_OK;
-    w.alg = VD_SIG_ES384;
-    ret->p384_verify_us = ok && sign_once(&w) ? least(verify_once, &w) : -1;
-    vd_key_unref(w.key);
-    w.key = NULL;
-    struct vdr_mlkem_key *mlkem = NULL;
-    ok = ok && vdr_mlkem768_generate(&mlkem, w.mlkem) == VDR_OK;
-    ret->mlkem_us = ok ? least(mlkem_once, &w) : -1;
-    vdr_mlkem768_free(mlkem);
-    vd_buf_done(&w.sig);
-    return ok;
+    return vdr_mlkem768_encapsulate(w->public, sizeof w->public, ct, ss) == VDR_OK;
 }
 
 /* The public RSA operation is that of a verification; a signature of zeros costs the same until the
@@ -131,21 +103,6 @@ static bool rsa_once(void *ctx)
     struct key_work *w = ctx;
     return vd_verify(w->key, VD_SIG_RS256, vd_span_of(message, 32), vd_buf_span(&w->sig), NULL)
                .code == VD_E_SIG;
-}
-
-static bool measure_rsa(struct floors *ret)
-{
-    struct key_work w = { .sig = vd_buf_of(1024) };
-    bool ok = vd_key_generate(VD_KTY_RSA, 2048, &w.key, NULL).code == VD_E_OK;
-    uint8_t *sig = vd_buf_extend(&w.sig, 256);
-    if (sig) {
-        memset(sig, 0, 256);
-        sig[255] = 2;
-    }
-    ret->rsa_us = ok && sig ? least(rsa_once, &w) : -1;
-    vd_key_unref(w.key);
-    vd_buf_done(&w.sig);
-    return ok;
 }
 
 static bool read_file(const char *dir, const char *name, vd_buf *ret)
@@ -201,27 +158,6 @@ static bool policy_once(void *ctx)
     return true;
 }
 
-/* workers NULL: in this process. */
-static double measure_policy(struct vd_policy_workers *workers, const char *source,
-                             const char *file, enum vd_policy_kind kind, struct policy_work *w)
-{
-    static const struct vd_limits limits = VD_LIMITS_DEFAULT;
-    VD_AUTO_BUF text = vd_buf_of(0);
-    w->result = vd_buf_of(1u << 18);
-    w->query.limits = &limits;
-    w->query.now_ns = INT64_C(1780272000000000000);
-    double us = -1;
-    if (read_file(source, file, &text) &&
-        vd_policy_compile_in(workers, kind, vd_buf_span(&text), &limits, &w->policy, NULL).code ==
-            VD_E_OK)
-        us = workers ? least_wall(policy_once, w) : least(policy_once, w);
-    vd_policy_unref(w->policy);
-    vd_buf_done(&w->result);
-    for (size_t i = 0; i < w->variants; i++)
-        vd_buf_done(&w->input[i]);
-    return us;
-}
-
 static bool payload_of(vd_span passport, vd_buf *ret)
 {
     size_t first = vd_span_find(passport, '.');
@@ -233,64 +169,189 @@ static bool payload_of(vd_span passport, vd_buf *ret)
 }
 
 /* Annotated evidence and our facts, as issuer/appraise gives them to a policy. */
-double floor_attestation(const char *source_dir, const char *file, vd_span passport)
+static bool attestation_inputs(struct policy_work *w, vd_span payload)
 {
-    VD_AUTO_BUF payload = vd_buf_of(0);
     VD_AUTO(vd_json_free) struct vd_json *j = NULL;
-    if (!payload_of(passport, &payload) ||
-        vd_json_parse(vd_buf_span(&payload), VD_JSON_LIMITS(1u << 20), &j, NULL).code != VD_E_OK)
-        return -1;
+    if (vd_json_parse(payload, VD_JSON_LIMITS(1u << 20), &j, NULL).code != VD_E_OK)
+        return false;
     vd_jv submod = vd_jv_pointer(vd_json_root(j), "/submods/cpu0");
     vd_span evidence = vd_jv_raw(vd_jv_get(submod, "ear.veraison.annotated-evidence"));
     vd_span ours = vd_jv_raw(vd_jv_get(submod, "vidimus"));
     if (evidence.n == 0 || ours.n == 0)
-        return -1;
-    struct policy_work w = { .entries = 2, .variants = VARIANTS, .query = { .lookup = lookup } };
-    for (unsigned i = 0; i < VARIANTS; i++) {
-        w.input[i] = vd_buf_of(1u << 20);
-        vd_buf_add(&w.input[i], vd_span_part(evidence, 0, evidence.n - 1));
-        vd_buf_str(&w.input[i], ",\"vidimus\":");
-        vd_buf_add(&w.input[i], ours);
-        vd_buf_printf(&w.input[i], ",\"variant\":%u}", i);
-    }
-    return measure_policy(NULL, source_dir, file, VD_POLICY_ATTESTATION, &w);
-}
-
-double floor_release(struct vd_policy_workers *workers, const char *source_dir, const char *file,
-                     vd_span passport)
-{
-    struct policy_work w = { .entries = 1, .variants = 1 };
-    w.query.data = VD_LIT("{\"plugin\":\"resource\",\"resource-path\":[\"bench\",\"key\",\"1\"],"
-                          "\"query\":{}}");
-    if (!payload_of(passport, &w.input[0]))
-        return -1;
-    return measure_policy(workers, source_dir, file, VD_POLICY_RELEASE, &w);
-}
-
-static bool measure_sync(const char *dir, struct floors *ret)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/floor.log", dir);
-    VD_AUTO_FD int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0)
         return false;
-    char line[400];
-    memset(line, 'x', sizeof line);
-    double best = 1e12;
-    for (int round = 0; round < ROUNDS; round++) {
-        double start = now_us();
-        for (int i = 0; i < 200; i++)
-            if (write(fd, line, sizeof line) != (ssize_t)sizeof line || fdatasync(fd) != 0)
-                return false;
-        double each = (now_us() - start) / 200;
-        best = each < best ? each : best;
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        vd_buf *input = &w->input[i];
+        *input = vd_buf_of(1u << 20);
+        vd_buf_add(input, vd_span_part(evidence, 0, evidence.n - 1));
+        vd_buf_str(input, ",\"vidimus\":");
+        vd_buf_add(input, ours);
+        vd_buf_printf(input, ",\"variant\":%u}", i);
     }
-    ret->sync_us = best;
-    (void)unlink(path);
+    w->variants = VARIANTS;
+    w->entries = 2;
+    w->query.lookup = lookup;
     return true;
 }
 
-bool floors_measure(const char *dir, struct floors *ret)
+static void policy_done(struct policy_work *w)
 {
-    return measure_keys(ret) && measure_rsa(ret) && measure_sync(dir, ret);
+    vd_policy_unref(w->policy);
+    vd_buf_done(&w->result);
+    for (size_t i = 0; i < w->variants; i++)
+        vd_buf_done(&w->input[i]);
+    *w = (struct policy_work){ .entries = 0 };
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+struct floors {
+    struct key_work p256;
+    struct key_work p384;
+    struct key_work rsa;
+    struct key_work agree;
+    struct mlkem_work mlkem;
+    struct policy_work policy[FLOOR_PARTS];
+    int fd;
+    char line[400];
+};
+
+static bool sync_once(void *ctx)
+{
+    struct floors *f = ctx;
+    return write(f->fd, f->line, sizeof f->line) == (ssize_t)sizeof f->line &&
+           fdatasync(f->fd) == 0;
+}
+
+static bool make_key(struct key_work *w, enum vd_kty kty, enum vd_sig alg)
+{
+    w->sig = vd_buf_of(1024);
+    w->alg = alg;
+    return vd_key_generate(kty, kty == VD_KTY_RSA ? 2048 : 0, &w->key, NULL).code == VD_E_OK;
+}
+
+static bool make_keys(struct floors *f)
+{
+    bool ok = make_key(&f->p256, VD_KTY_P256, VD_SIG_ES256) && sign_once(&f->p256) &&
+              make_key(&f->p384, VD_KTY_P384, VD_SIG_ES384) && sign_once(&f->p384) &&
+              make_key(&f->agree, VD_KTY_P256, VD_SIG_ES256) &&
+              make_key(&f->rsa, VD_KTY_RSA, VD_SIG_RS256) &&
+              vdr_mlkem768_generate(&f->mlkem.key, f->mlkem.public) == VDR_OK;
+    uint8_t *sig = ok ? vd_buf_extend(&f->rsa.sig, 256) : NULL;
+    if (!sig)
+        return false;
+    memset(sig, 0, 256);
+    sig[255] = 2;
+    return true;
+}
+
+struct floors *floors_new(const char *dir)
+{
+    char path[512];
+    VD_AUTO(floors_free) struct floors *f = calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    (void)snprintf(path, sizeof path, "%s/floor.log", dir);
+    memset(f->line, 'x', sizeof f->line);
+    f->fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    if (f->fd < 0 || !make_keys(f)) {
+        (void)fprintf(stderr, "vd_bench: keys and file of the floors: %s\n", strerror(errno));
+        return NULL;
+    }
+    (void)unlink(path);
+    return VD_TAKE(f);
+}
+
+void floors_free(struct floors *f)
+{
+    if (!f)
+        return;
+    struct key_work *const keys[] = { &f->p256, &f->p384, &f->rsa, &f->agree };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        vd_key_unref(keys[i]->key);
+        vd_buf_done(&keys[i]->sig);
+    }
+    vdr_mlkem768_free(f->mlkem.key);
+    for (int i = 0; i < FLOOR_PARTS; i++)
+        policy_done(&f->policy[i]);
+    if (f->fd >= 0)
+        (void)close(f->fd);
+    free(f);
+}
+
+bool floors_policy(struct floors *f, enum floor_part part, struct vd_policy_workers *workers,
+                   const char *source_dir, const char *file, vd_span passport)
+{
+    static const struct vd_limits limits = VD_LIMITS_DEFAULT;
+    struct policy_work *w = &f->policy[part];
+    VD_AUTO_BUF text = vd_buf_of(0);
+    VD_AUTO_BUF payload = vd_buf_of(0);
+    bool release = part == FLOOR_POLICY_RELEASE || part == FLOOR_POLICY_WORKER;
+    policy_done(w);
+    w->result = vd_buf_of(1u << 18);
+    w->query.limits = &limits;
+    w->query.now_ns = INT64_C(1780272000000000000);
+    if (!payload_of(passport, &payload) || !read_file(source_dir, file, &text) ||
+        vd_policy_compile_in(workers, release ? VD_POLICY_RELEASE : VD_POLICY_ATTESTATION,
+                             vd_buf_span(&text), &limits, &w->policy, NULL)
+                .code != VD_E_OK)
+        return false;
+    if (!release)
+        return attestation_inputs(w, vd_buf_span(&payload));
+    w->input[0] = payload;
+    payload = vd_buf_of(0);
+    w->variants = w->entries = 1;
+    w->query.data = VD_LIT("{\"plugin\":\"resource\",\"resource-path\":[\"bench\",\"key\",\"1\"],"
+                           "\"query\":{}}");
+    return true;
+}
+
+static const char *const names[FLOOR_PARTS] = {
+    [FLOOR_P256_SIGN] = "P-256 sign",
+    [FLOOR_P256_VERIFY] = "P-256 verify",
+    [FLOOR_P256_AGREE] = "P-256 key and agreement",
+    [FLOOR_P384_VERIFY] = "P-384 verify",
+    [FLOOR_RSA] = "RSA-2048 public",
+    [FLOOR_MLKEM] = "ML-KEM-768 encapsulate",
+    [FLOOR_SYNC] = "synced append",
+    [FLOOR_POLICY_SAMPLE] = "policy sample",
+    [FLOOR_POLICY_SNP] = "policy snp",
+    [FLOOR_POLICY_TDX] = "policy tdx",
+    [FLOOR_POLICY_RELEASE] = "release policy",
+    [FLOOR_POLICY_WORKER] = "release policy in a worker",
+};
+
+const char *floor_name(enum floor_part part)
+{
+    return names[part];
+}
+
+double floor_now(struct floors *f, enum floor_part part)
+{
+    enum { BRIEF = 3000, POLICY = 6000, WALL = 8000 };
+    switch (part) {
+    case FLOOR_P256_SIGN:
+        return timed(sign_once, &f->p256, own_us, BRIEF);
+    case FLOOR_P256_VERIFY:
+        return timed(verify_once, &f->p256, own_us, BRIEF);
+    case FLOOR_P256_AGREE:
+        return timed(agree_once, &f->agree, own_us, BRIEF);
+    case FLOOR_P384_VERIFY:
+        return timed(verify_once, &f->p384, own_us, BRIEF);
+    case FLOOR_RSA:
+        return timed(rsa_once, &f->rsa, own_us, BRIEF);
+    case FLOOR_MLKEM:
+        return timed(mlkem_once, &f->mlkem, own_us, BRIEF);
+    case FLOOR_SYNC:
+        return timed(sync_once, f, now_us, WALL);
+    case FLOOR_POLICY_WORKER:
+        return timed(policy_once, &f->policy[part], now_us, WALL);
+    case FLOOR_POLICY_SAMPLE:
+    case FLOOR_POLICY_SNP:
+    case FLOOR_POLICY_TDX:
+    case FLOOR_POLICY_RELEASE:
+        return timed(policy_once, &f->policy[part], own_us, POLICY);
+    case FLOOR_PARTS:
+        break;
+    }
+    return -1;
 }

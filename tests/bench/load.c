@@ -73,7 +73,8 @@ static bool flush(struct conn *c)
 static void start_next(struct run *r, struct conn *c)
 {
     const struct load *l = r->load;
-    bool over = (l->requests && r->next >= l->requests) || (r->end > 0 && now_us() >= r->end);
+    bool over =
+        (l->requests && r->next >= l->first + l->requests) || (r->end > 0 && now_us() >= r->end);
     c->out = over ? VD_SPAN_NONE : l->request(l->ctx, r->next);
     if (c->out.n == 0) {
         c->idle = true;
@@ -192,6 +193,7 @@ bool load_run(const struct load *l, struct load_result *ret)
         return false;
     r->load = l;
     r->ret = ret;
+    r->next = l->first;
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
     bool ok = connect_all(r);
     double used = used_us(l->pid);

@@ -86,7 +86,7 @@ static bool configure(struct bench *b)
     return vd_buf_cstr(&text) && write_text(b, "broker.toml", vd_buf_cstr(&text));
 }
 
-static void pin(int core)
+void pin(int core)
 {
     if (core < 0)
         return;
