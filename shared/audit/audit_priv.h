@@ -16,6 +16,9 @@
  * too. */
 enum { VD_AUDIT_DETAIL = 256 << 10, VD_AUDIT_LINE = VD_AUDIT_DETAIL + 512, VD_AUDIT_EVENT = 32 };
 enum { VD_AUDIT_INDEX = 1024 }; /* records between two remembered offsets */
+/* The file is longer than its records by up to so many blanks. A sync that does not have to make a
+ * new length durable too takes half the time, and far less where a file system keeps a journal. */
+enum { VD_AUDIT_BLANK = ' ', VD_AUDIT_ROOM = 64 << 10 };
 
 struct vd_audit_line {
     vd_span text;     /* the whole line */
@@ -51,7 +54,8 @@ struct vd_audit_scan {
     uint8_t before[32]; /* what the first line continues; zeros in the very first file */
     uint8_t head[32];   /* hash of the last line */
     uint64_t good_end;  /* offset behind the last whole line */
-    uint64_t torn;      /* bytes behind it */
+    uint64_t torn;      /* bytes behind it that are of unfinished records, blanks among them */
+    uint64_t blank;     /* or, when all are blanks: room for records to come */
 };
 typedef vd_rc (*vd_audit_each)(void *ctx, const struct vd_audit_line *line, uint64_t offset,
                                vd_err *err);
@@ -164,8 +168,9 @@ struct vd_audit {
     bool has_writer;
     bool writer_stop;
     sem_t writer_wake;
-    bool leading; /* somebody writes, or is woken to; only he touches the members below */
-    uint64_t end;
+    bool leading;  /* somebody writes, or is woken to; only he touches the members below */
+    uint64_t end;  /* of the records */
+    uint64_t size; /* of the file: blanks from the end on */
     uint8_t head[32];
     vd_buf out;
     bool unsynced;         /* something was written since the last sync */
@@ -255,7 +260,9 @@ void vd_audit_flush(struct vd_audit *a, struct vd_audit_node *batch);
 /* One attempt with what is not skipped, and a checkpoint when one is due or forced. Returns 0, or
  * an errno that may pass; others end all writing. */
 int vd_audit_attempt(struct vd_audit *a, struct vd_audit_node *batch, bool force);
-/* 0 or an errno. */
-int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at);
+/* 0 or an errno; *ret_touched: something was written. */
+int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at, bool *ret_touched);
+/* Off with all that is behind the records. 0 or an errno. */
+int vd_audit_trim(struct vd_audit *a);
 /* Ends all writing until a restart. */
 void vd_audit_break(struct vd_audit *a, const char *doing, int cause);

@@ -18,7 +18,8 @@ static int write_file(struct vd_audit *a, const char *name, vd_span line)
     VD_AUTO_FD int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
-    int cause = vd_audit_write_at(a, fd, line, 0);
+    bool touched = false;
+    int cause = vd_audit_write_at(a, fd, line, 0, &touched);
     if (cause == 0 && a->ops.fdatasync(a->ops.ctx, fd) != 0)
         cause = errno;
     return cause;

@@ -236,6 +236,7 @@ static vd_rc read_back(struct vd_audit *a, const char *program, vd_err *err)
     if (a->ops.fdatasync(a->ops.ctx, a->fd) != 0)
         return vd_fail(err, VD_E_AUDIT, "%s: cannot be made durable: %s", a->path, strerror(errno));
     a->end = scan.good_end;
+    a->size = scan.good_end + scan.blank;
     memcpy(a->head, scan.head, sizeof a->head);
     atomic_store(&a->seq, scan.last_seq);
     atomic_store(&a->written, scan.good_end);
@@ -305,6 +306,8 @@ void vd_audit_close(struct vd_audit *a)
     /* Not while an older record has not been accepted: its head file is the proof. */
     if (a->opened && a->signer && !a->behind)
         (void)!vd_audit_checkpoint(a, NULL).code;
+    if (a->opened && !atomic_load(&a->broken) && a->size > a->end)
+        (void)vd_audit_trim(a);
     if (a->unsynced && !atomic_load(&a->broken))
         (void)a->ops.fdatasync(a->ops.ctx, a->fd);
     vd_fd_done(&a->fd);

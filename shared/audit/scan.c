@@ -1,11 +1,12 @@
 /* Reading the record from its beginning: form, sequence and chain of every line, in one pass with a
- * buffer of fixed size; the unfinished last line that a crash may leave is told apart from damage.
- */
+ * buffer of fixed size; what a crash may leave behind the last record is told apart from damage.
+ * Records are written over blanks, so that can be a line without its end, but also, when the disk
+ * kept later sectors and lost earlier ones, sectors of blanks with parts of records behind them. */
 #include "shared/audit/audit_priv.h"
 
 #include <errno.h>
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 20, SECTOR = 512 };
 
 struct reading {
     const char *path;
@@ -13,7 +14,47 @@ struct reading {
     void *ctx;
     struct vd_audit_scan *scan;
     bool continued; /* the first line need not be a beginning */
+    bool *ended;    /* the last record has been read; `behind` bytes came after it, so far */
+    uint64_t *behind;
+    bool *solid; /* not all of them are blanks */
 };
+
+static bool all_of(vd_span s, uint8_t c)
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] == c)
+        i++;
+    return i == s.n;
+}
+
+/* Is a sector of the file in it, whole, that was never written? Zeros: the file was made longer and
+ * its bytes had not come yet. */
+static bool has_hole(vd_span s, uint64_t offset)
+{
+    size_t at = (size_t)((SECTOR - offset % SECTOR) % SECTOR);
+    for (; at + SECTOR <= s.n; at += SECTOR) {
+        vd_span sector = vd_span_part(s, at, SECTOR);
+        if (all_of(sector, VD_AUDIT_BLANK) || all_of(sector, 0))
+            return true;
+    }
+    return false;
+}
+
+/* The same at its beginning, as far as the sector or the text goes. */
+static bool has_gap(vd_span s, uint64_t offset)
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] == s.p[0] && (s.p[0] == VD_AUDIT_BLANK || s.p[0] == 0))
+        n++;
+    return n > 0 && (n == s.n || n >= SECTOR - offset % SECTOR);
+}
+
+static void end_records(const struct reading *g, vd_span rest)
+{
+    *g->ended = true;
+    *g->behind += rest.n;
+    *g->solid = *g->solid || !all_of(rest, VD_AUDIT_BLANK);
+}
 
 static vd_rc damaged(const struct reading *g, const char *what, vd_err *err)
 {
@@ -21,7 +62,8 @@ static vd_rc damaged(const struct reading *g, const char *what, vd_err *err)
                    (unsigned long long)(g->scan->records + 1), what);
 }
 
-static vd_rc take_line(const struct reading *g, vd_span text, vd_err *err)
+/* *ret_end: it is no record, but what a crash left of one. */
+static vd_rc take_line(const struct reading *g, vd_span text, bool *ret_end, vd_err *err)
 {
     struct vd_audit_scan *s = g->scan;
     struct vd_audit_line line;
@@ -29,6 +71,9 @@ static vd_rc take_line(const struct reading *g, vd_span text, vd_err *err)
     vd_rc_ rc = vd_audit_line_parse(text, &line, &own);
     if (rc.code != VD_E_OK && rc.code != VD_E_SYNTAX)
         return vd_fail(err, rc.code, "%s", own.msg);
+    *ret_end = rc.code == VD_E_SYNTAX && has_hole(text, s->good_end);
+    if (*ret_end)
+        return VD_OK;
     if (rc.code == VD_E_SYNTAX)
         return damaged(g, own.msg, err);
     bool first = s->records == 0 && !g->continued;
@@ -62,9 +107,16 @@ static vd_rc take_lines(const struct reading *g, vd_span in, size_t *ret_used, v
     for (;;) {
         vd_span left = vd_span_part(in, at, in.n);
         size_t n = vd_span_find(left, '\n');
-        if (n == left.n)
+        bool end = has_gap(left, g->scan->good_end);
+        if (!end && n == left.n)
             break;
-        VD_TRY(take_line(g, vd_span_part(left, 0, n), err));
+        if (!end)
+            VD_TRY(take_line(g, vd_span_part(left, 0, n), &end, err));
+        if (end) {
+            end_records(g, left);
+            at = in.n;
+            break;
+        }
         at += n + 1;
     }
     *ret_used = at;
@@ -76,10 +128,12 @@ static vd_rc take_lines(const struct reading *g, vd_span in, size_t *ret_used, v
 static vd_rc take_tail(const struct reading *g, vd_span tail, vd_err *err)
 {
     struct vd_audit_line line;
-    g->scan->torn = tail.n;
-    if (tail.n > 0 &&
-        vd_audit_line_parse(vd_span_part(tail, 0, tail.n - 1), &line, NULL).code == VD_E_OK)
+    size_t n = tail.n;
+    while (n > 0 && tail.p[n - 1] == VD_AUDIT_BLANK)
+        n--;
+    if (n > 0 && vd_audit_line_parse(vd_span_part(tail, 0, n - 1), &line, NULL).code == VD_E_OK)
         return damaged(g, "has lost its newline", err);
+    end_records(g, tail);
     return VD_OK;
 }
 
@@ -104,7 +158,10 @@ vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start,
                     void *ctx, struct vd_audit_scan *ret, vd_err *err)
 {
     struct vd_audit_scan scan = start ? *start : (struct vd_audit_scan){ 0 };
-    const struct reading g = { path, each, ctx, &scan, start != NULL };
+    bool ended = false;
+    bool solid = false;
+    uint64_t behind = 0;
+    const struct reading g = { path, each, ctx, &scan, start != NULL, &ended, &behind, &solid };
     VD_AUTO_BUF buf = vd_buf_of(CHUNK + VD_AUDIT_LINE + 1);
     uint64_t at = scan.good_end;
     scan.records = 0;
@@ -115,14 +172,27 @@ vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start,
         if (end)
             break;
         at += buf.n - before;
+        if (ended) {
+            end_records(&g, vd_buf_span(&buf));
+            vd_buf_reset(&buf);
+            continue;
+        }
         size_t used = 0;
         VD_TRY(take_lines(&g, vd_buf_span(&buf), &used, err));
-        if (buf.n - used > VD_AUDIT_LINE)
+        vd_span rest = vd_span_part(vd_buf_span(&buf), used, buf.n);
+        if (rest.n > VD_AUDIT_LINE && !has_hole(rest, scan.good_end))
             return damaged(&g, "is longer than any record", err);
+        if (rest.n > VD_AUDIT_LINE) {
+            end_records(&g, rest);
+            used = buf.n;
+        }
         memmove(buf.p, buf.p + used, buf.n - used);
         buf.n -= used;
     }
-    VD_TRY(take_tail(&g, vd_buf_span(&buf), err));
+    if (!ended)
+        VD_TRY(take_tail(&g, vd_buf_span(&buf), err));
+    scan.torn = solid ? behind : 0;
+    scan.blank = solid ? 0 : behind;
     if (scan.records == 0 && !start)
         return vd_fail(err, VD_E_STORE_CORRUPT, "%s: has no beginning; restore it from a backup",
                        path);

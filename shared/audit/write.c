@@ -98,9 +98,10 @@ static vd_rc compose(struct vd_audit *a, struct vd_audit_node *batch, bool force
     return VD_OK;
 }
 
-int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at)
+int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at, bool *ret_touched)
 {
     size_t done = 0;
+    *ret_touched = false;
     while (done < bytes.n) {
         ssize_t n =
             a->ops.pwrite(a->ops.ctx, fd, bytes.p + done, bytes.n - done, (off_t)(at + done));
@@ -109,21 +110,53 @@ int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at)
         if (n <= 0)
             return n < 0 ? errno : ENOSPC;
         done += (size_t)n;
+        *ret_touched = true;
     }
+    return 0;
+}
+
+int vd_audit_trim(struct vd_audit *a)
+{
+    struct stat st;
+    bool longer = fstat(a->fd, &st) != 0 || st.st_size > (off_t)a->end;
+    if (longer && a->ops.ftruncate(a->ops.ctx, a->fd, (off_t)a->end) != 0)
+        return errno;
+    a->size = a->end;
+    return 0;
+}
+
+/* Blanks for the batch and for some that follow. When the disk does not have that much the batch
+ * goes without: it may still fit. 0, or EIO when blanks of an attempt cannot be cut off. */
+static int make_room(struct vd_audit *a)
+{
+    static const uint64_t block = 4096;
+    uint64_t want = (a->end + a->out.n + VD_AUDIT_ROOM) / block * block;
+    VD_AUTO_BUF blanks = vd_buf_of((size_t)(want - a->size));
+    uint8_t *p = vd_buf_extend(&blanks, (size_t)(want - a->size));
+    if (!p)
+        return 0;
+    memset(p, VD_AUDIT_BLANK, blanks.n);
+    bool touched = false;
+    if (vd_audit_write_at(a, a->fd, vd_buf_span(&blanks), a->size, &touched) != 0)
+        return touched && vd_audit_trim(a) != 0 ? EIO : 0;
+    a->size = want;
     return 0;
 }
 
 /* 0 or an errno. Nothing of the batch is left in the file unless that is impossible. */
 static int write_out(struct vd_audit *a)
 {
-    struct stat st;
-    int cause = vd_audit_write_at(a, a->fd, vd_buf_span(&a->out), a->end);
-    if (cause == 0)
-        return 0;
-    bool longer = fstat(a->fd, &st) != 0 || st.st_size > (off_t)a->end;
-    if (longer && a->ops.ftruncate(a->ops.ctx, a->fd, (off_t)a->end) != 0)
-        return EIO;
-    return cause;
+    bool room = a->end + a->out.n <= a->size || atomic_load(&a->starved);
+    int cause = room ? 0 : make_room(a);
+    bool touched = false;
+    if (cause != 0)
+        return cause;
+    cause = vd_audit_write_at(a, a->fd, vd_buf_span(&a->out), a->end, &touched);
+    if (cause != 0)
+        return touched && vd_audit_trim(a) != 0 ? EIO : cause;
+    if (a->size < a->end + a->out.n)
+        a->size = a->end + a->out.n;
+    return 0;
 }
 
 void vd_audit_break(struct vd_audit *a, const char *doing, int cause)

@@ -283,7 +283,7 @@ def records_of(folder):
     out = []
     for n in names:
         with open(os.path.join(folder, n)) as f:
-            out += [json.loads(line) for line in f]
+            out += [json.loads(line) for line in f if line.strip()]
     return out
 
 

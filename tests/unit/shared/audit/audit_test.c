@@ -20,6 +20,7 @@ static void a_record_is_one_line_of_the_documented_form(void **state)
     assert_ok(vd_audit_append(k.a, "attest", VD_SPAN_NONE, VD_AUDIT_DURABLE, &seq, NULL));
     assert_int_equal(seq, 3);
     assert_int_equal(vd_audit_seq(k.a), 3);
+    kit_close(&k);
     VD_AUTO_BUF all = kit_bytes(&k);
     uint8_t prev[32] = { 0 };
     size_t at = 0;
