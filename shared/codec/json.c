@@ -40,7 +40,7 @@ static vd_rc add_token(struct scan *s, enum vd_json_type type, size_t off, struc
 {
     struct vd_json *doc = s->doc;
     if (doc->n == s->cap) {
-        size_t guess = s->in.n / 6 < TOKENS_GUESS ? s->in.n / 6 : TOKENS_GUESS;
+        size_t guess = s->in.n / 3 < TOKENS_GUESS ? s->in.n / 3 : TOKENS_GUESS;
         size_t cap = s->cap ? s->cap * 2 : guess < TOKENS_FIRST ? TOKENS_FIRST : guess;
         struct vd_json_tok *tok = realloc(doc->tok, cap * sizeof *tok);
         if (!tok)
@@ -333,10 +333,8 @@ static vd_rc scan_value(struct scan *s)
 }
 
 /* Digits of a number of one to three that ends at a comma or the array's end; 0 for all else. */
-static size_t short_number(const struct scan *s, size_t at)
+static inline size_t short_number(const uint8_t *p, size_t left)
 {
-    const uint8_t *p = s->in.p + at;
-    size_t left = s->in.n - at;
     size_t n = 0;
     while (n < 3 && n < left && p[n] >= '0' && p[n] <= '9')
         n++;
@@ -344,21 +342,32 @@ static size_t short_number(const struct scan *s, size_t at)
     return ends && (n < 2 || p[0] != '0') ? n : 0;
 }
 
-/* Evidence is mostly bytes written as numbers, without blanks: runs of them are taken at once.
- * Whatever looks different is left to the general way. */
-static vd_rc scan_short_numbers(struct scan *s, uint32_t array_at)
+/* Evidence is mostly bytes written as numbers, without blanks: runs of them are taken at once, as
+ * long as the tape and the limits have room. Whatever looks different, and what comes when they
+ * have not, is left to the general way. */
+static void scan_short_numbers(struct scan *s, uint32_t array_at)
 {
-    for (size_t n = short_number(s, s->at); n > 0;) {
-        struct vd_json_tok *t = NULL;
-        VD_TRY(count_value(s));
-        VD_TRY(add_token(s, VD_JSON_NUMBER, s->at, &t));
-        t->len = (uint32_t)n;
-        s->doc->tok[array_at].count++;
-        s->at += n;
-        n = s->in.p[s->at] == ',' ? short_number(s, s->at + 1) : 0;
-        s->at += n > 0;
+    struct vd_json *doc = s->doc;
+    size_t room = s->cap - doc->n;
+    size_t allowed = s->limits->nodes > s->values ? s->limits->nodes - s->values : 0;
+    size_t most = room < allowed ? room : allowed;
+    struct vd_json_tok *t = doc->tok + doc->n;
+    const uint8_t *p = s->in.p;
+    size_t at = s->at;
+    size_t taken = 0;
+    for (size_t n = short_number(p + at, s->in.n - at); n > 0 && taken < most; taken++) {
+        t[taken] = (struct vd_json_tok){ .off = (uint32_t)at,
+                                         .len = (uint32_t)n,
+                                         .next = (uint32_t)(doc->n + taken + 1),
+                                         .type = VD_JSON_NUMBER };
+        at += n;
+        s->at = at;
+        at++;
+        n = p[at - 1] == ',' ? short_number(p + at, s->in.n - at) : 0;
     }
-    return VD_OK;
+    doc->n += (uint32_t)taken;
+    s->values += taken;
+    doc->tok[array_at].count += (uint32_t)taken;
 }
 
 /* One member or element of the innermost container, or its end. */
@@ -378,7 +387,7 @@ static vd_rc scan_item(struct scan *s)
     }
     if (!object) {
         size_t was = s->at;
-        VD_TRY(scan_short_numbers(s, s->open[s->depth - 1]));
+        scan_short_numbers(s, s->open[s->depth - 1]);
         if (s->at > was)
             return VD_OK;
     }
