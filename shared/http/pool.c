@@ -13,7 +13,7 @@
 
 enum {
     STACK_BYTES = 4 << 20, /* policy engines are deep; only touched pages cost memory */
-    LOOK_MS = 2,
+    LOOK_MS = 5,
     LOOKS_IDLE = 5, /* looks at a pool without work before the watch ends */
 };
 

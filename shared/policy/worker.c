@@ -20,6 +20,7 @@ enum {
     GROWN_KIB = 48 << 10,  /* a worker that has grown by so much ends behind its answer */
     READ_AHEAD = 64 << 10,
     BUFFER_KEPT = 1 << 20,
+    LOOK_EVERY = 16, /* answers between two looks at how much it has grown */
 };
 
 struct kept {
@@ -40,6 +41,7 @@ struct worker {
     size_t n_kept;
     uint64_t uses;
     long rss_at_birth;
+    uint64_t answers;
     vd_buf in;  /* the request, as read */
     vd_buf out; /* the answer */
     /* reference values of this evaluation */
@@ -117,7 +119,7 @@ static void finish(struct worker *w, struct vd_answer *a)
     a->used = vd_span_of(w->used, (size_t)w->n_used * 2);
     a->leaving = (a->op == VD_ANSWER_FAILED && a->rc != VDR_EVAL && a->rc != VDR_COMPILE &&
                   a->rc != VDR_BAD_INPUT) ||
-                 rss_kib() - w->rss_at_birth > GROWN_KIB;
+                 (++w->answers % LOOK_EVERY == 0 && rss_kib() - w->rss_at_birth > GROWN_KIB);
     send_answer(w, a);
 }
 

@@ -173,6 +173,7 @@ static vd_rc receive_birth(struct vd_policy_workers *w, struct vd_worker *k, vd_
     int fds[2];
     memcpy(fds, CMSG_DATA(c), sizeof fds);
     k->fd = fds[0];
+    k->patience = 0;
     k->pidfd = fds[1];
     k->pid = birth.pid;
     return VD_OK;
@@ -363,6 +364,19 @@ static enum sent send_frame(const struct vd_worker *k, vd_span frame, int64_t de
     return SENT;
 }
 
+/* The socket itself waits, at most as long as a call may take; it is told only when that changes,
+ * which saves two system calls of each evaluation. */
+static bool set_patience(struct vd_worker *k, int64_t left)
+{
+    enum { STEP = 10000000 };
+    int64_t wanted = (left / STEP + 1) * STEP;
+    if (wanted == k->patience)
+        return true;
+    const struct timeval t = { wanted / 1000000000, wanted % 1000000000 / 1000 };
+    k->patience = setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 ? wanted : 0;
+    return k->patience == wanted;
+}
+
 /* Reads until the buffer has n bytes. */
 static enum sent read_until(struct vd_worker *k, size_t n, int64_t deadline)
 {
@@ -371,11 +385,15 @@ static enum sent read_until(struct vd_worker *k, size_t n, int64_t deadline)
         uint8_t *at = vd_buf_reserve(&k->in, more);
         if (!at)
             return GONE;
-        if (!wait_for(k->fd, POLLIN, deadline))
-            return SLOW;
-        ssize_t got = recv(k->fd, at, more, MSG_DONTWAIT);
+        int64_t left = deadline - vd_monotonic_ns();
+        bool late = left <= 0; /* what is there already counts, however late it is looked at */
+        if (!late && !set_patience(k, left))
+            return GONE;
+        ssize_t got = recv(k->fd, at, more, late ? MSG_DONTWAIT : 0);
         if (got > 0)
             k->in.n += (size_t)got;
+        else if (got < 0 && errno == EAGAIN && late)
+            return SLOW;
         else if (got == 0 || (errno != EAGAIN && errno != EINTR))
             return GONE;
     }

@@ -19,6 +19,7 @@ struct vd_worker {
     bool busy;
     enum vd_lane lane;
     uint64_t given_back; /* the one used last is warmest */
+    int64_t patience;    /* nanoseconds that its socket waits for an answer; 0: not told */
     vd_buf in;           /* a frame, as read */
     vd_buf out;          /* for the caller to build frames in */
 };
