@@ -387,7 +387,7 @@ def sweep(flow):
                 run.check(flow.name + ": comes to an end", False, "%d points" % tried)
                 break
     answers = ", ".join("%s: %d" % x for x in sorted(seen.items(), key=str))
-    print("%s: %d points tried, answers %s" % (flow.name, tried, answers), flush=True)
+    print("%s: %d points tried, %d allocations when nothing fails, answers %s" % (flow.name, tried, there_are, answers), flush=True)
     return tried
 
 
