@@ -28,7 +28,6 @@ static void write_submods(vd_jw *j, const struct iss_appraisals *all)
 
 static void write_common(vd_jw *j, const struct iss_work *w, const char *outcome)
 {
-    vd_jw_kstr(j, "decision", w->decision);
     vd_jw_kstr(j, "outcome", outcome);
     vd_jw_kstr(j, "surface", w->surface);
     vd_jw_kstr(j, "source", w->req->source);
@@ -63,6 +62,20 @@ static void write_checks(vd_jw *j, const struct iss_claims_list *l)
     vd_jw_end(j);
 }
 
+/* How every explanation begins, a broker's too. */
+static void write_head(vd_jw *j, const char *decision, int64_t now)
+{
+    vd_jw_kstr(j, "id", decision);
+    vd_jw_key(j, "time");
+    vd_jw_time(j, now);
+}
+
+static void write_reason(vd_jw *j, const vd_err *why)
+{
+    vd_jw_kstr(j, "error", vd_error_row(why->code)->slug);
+    vd_jw_kstr(j, "reason", why->msg);
+}
+
 /* Into text, which stays empty when the explanation cannot be made: a log line, not a failure. */
 static void write_explanation(struct iss_work *w, const vd_err *why, vd_buf *text)
 {
@@ -70,16 +83,17 @@ static void write_explanation(struct iss_work *w, const vd_err *why, vd_buf *tex
     *text = vd_buf_of(EXPLANATION_MAX);
     vd_jw j = vd_jw_of(text);
     vd_jw_obj(&j);
+    write_head(&j, w->decision, w->req->now);
     write_common(&j, w, why ? "refused" : "passport");
-    vd_jw_key(&j, "time");
-    vd_jw_time(&j, w->req->now);
     if (why) {
-        vd_jw_kstr(&j, "rule", vd_error_row(why->code)->slug);
-        vd_jw_kstr(&j, "reason", why->msg);
+        write_reason(&j, why);
         write_checks(&j, w->list);
     } else {
-        vd_jw_kstr(&j, "passport", w->jti);
+        vd_jw_key(&j, "passport");
+        vd_jw_obj(&j);
+        vd_jw_kstr(&j, "jti", w->jti);
         write_audience(&j, w);
+        vd_jw_end(&j);
     }
     vd_jw_key(&j, "appraisals");
     VD_AUTO_BUF appraisals = vd_buf_of(EXPLANATION_MAX / 2);
@@ -110,13 +124,10 @@ static void outcome(const struct vd_recorded *r, vd_err *why)
     atomic_fetch_add(&app->count.refusals, 1);
     vd_jw j = vd_jw_of(&text);
     vd_jw_obj(&j);
-    vd_jw_kstr(&j, "decision", r->decision);
+    write_head(&j, r->decision, r->now);
     vd_jw_kstr(&j, "outcome", "refused");
     vd_jw_kstr(&j, "surface", r->about);
-    vd_jw_key(&j, "time");
-    vd_jw_time(&j, r->now);
-    vd_jw_kstr(&j, "rule", vd_error_row(why->code)->slug);
-    vd_jw_kstr(&j, "reason", why->msg);
+    write_reason(&j, why);
     vd_jw_end(&j);
     memcpy(why->decision, r->decision, sizeof why->decision);
     if (!text.bad)
@@ -128,6 +139,7 @@ vd_rc iss_record_passport(struct iss_work *w, struct vd_resp *resp, vd_err *err)
     VD_AUTO_BUF detail = vd_buf_of(RECORD_MAX);
     vd_jw j = vd_jw_of(&detail);
     vd_jw_obj(&j);
+    vd_jw_kstr(&j, "decision", w->decision);
     write_common(&j, w, "passport");
     vd_jw_kstr(&j, "passport", w->jti);
     vd_jw_kstr(&j, "kid", w->kid);
@@ -156,6 +168,7 @@ void iss_record_refusal(struct iss_work *w, const vd_err *why)
     VD_AUTO_BUF detail = vd_buf_of(RECORD_MAX);
     vd_jw j = vd_jw_of(&detail);
     vd_jw_obj(&j);
+    vd_jw_kstr(&j, "decision", w->decision);
     write_common(&j, w, "refused");
     vd_jw_kstr(&j, "rule", vd_error_row(why->code)->slug);
     vd_jw_end(&j);

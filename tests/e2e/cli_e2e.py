@@ -180,6 +180,9 @@ run.check("denied: exit 4 and a decision id", code == DENIED and "(decision " in
 decision = err.split("(decision ")[1].split(")")[0] if "(decision " in err else "none"
 expect("explain for people", OK, "explain", decision, "--server", "broker", out="team/key/1")
 run.check("explain as JSON", expect_json("explain", "explain", decision, "--server", "broker").get("resource") == "team/key/1")
+token, a = lib.attest_sample(issuer.guest)
+expect("explain a passport of the issuer's", OK, "explain", a.header("vidimus-decision"), "--server", "issuer",
+       out=lib.token_parts(token)[1]["jti"])
 expect("an unknown decision", NOT_FOUND, "explain", "AAAAAAAAAAAAAAAAAAAAAA", "--server", "broker")
 
 # ---- trusted issuers ----

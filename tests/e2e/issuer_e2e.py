@@ -514,6 +514,8 @@ def test_values_decide(run, issuer, who):
               ("contraindicated", {"configuration": 2, "executables": 33, "hardware": 97}))
     x = http_call("GET", issuer.admin + "/api/v1/decisions/" + a.header("vidimus-decision"), headers=who.bearer())
     run.equal("the decision can be explained", x.status, 200)
+    run.equal("under its id, with its passport", (x.json()["id"], x.json()["passport"]["jti"]),
+              (a.header("vidimus-decision"), lib.token_parts(a.json()["token"])[1]["jti"]))
     findings = x.json()["appraisals"][0]["findings"]
     run.check("the explanation names claim, observed, expected and nearest",
               any(f.get("reference_value") == "svn" and f["claim"] == "sample.svn" and f["observed"] == "1"
@@ -528,7 +530,7 @@ def test_refusal_explained(run, issuer, who):
     decision = a.header("vidimus-decision")
     x = http_call("GET", issuer.admin + "/api/v1/decisions/" + (decision or "none"), headers=who.bearer())
     run.check("a refusal has a decision that explains it", x.status == 200 and x.json()["outcome"] == "refused"
-              and x.json()["rule"] == "evidence.report-data"
+              and x.json()["error"] == "evidence.report-data"
               and any(c["name"] == "report data" and c["ok"] is False for c in x.json()["checks"]), repr(x))
     run.equal("explanations need a token",
               http_call("GET", issuer.admin + "/api/v1/decisions/" + (decision or "none")).status, 401)
@@ -745,7 +747,7 @@ def test_limits(run, bin_folder):
     a = kbs_attest_sample(s.guest, kbs_auth(s.guest), key, init_data=INIT % "sha256" + '"big" = "%s"\n' % ("x" * 5000))
     run.equal("a passport above max_bytes is refused", a.status, 401)
     x = http_call("GET", s.admin + "/api/v1/decisions/" + a.header("vidimus-decision"), headers=who.bearer())
-    run.equal("and says so", x.json()["rule"], "passport.too-large")
+    run.equal("and says so", x.json()["error"], "passport.too-large")
     s.stop()
     s.args = ["--set", "challenge.lifetime=10"]
     s.start()

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""A hundred rotations of the issuer's passport key under load: guests attest and fetch a secret all the time, no
-request fails. Keys are published before they sign and retire behind their passports; a restart in the middle changes
-nothing; a revoked key is out of the set at once and refused by the broker soon after.
+"""Rotations of the issuer's keys under load: a hundred of the passport key, and beside them of the key of revocation
+statements (a hundred with VD_LONG=1, else as many as fit). Guests attest and fetch a secret all the time from three
+brokers that ask for the statement in turn and require it; no request fails and every broker follows the statements.
+Keys are published before they sign and retire behind what they signed; a restart in the middle changes nothing; a
+revoked key is out of the set at once and refused by the broker soon after.
 
-VD_ROTATIONS sets another number."""
+VD_ROTATIONS and VD_STATEMENT_ROTATIONS set other numbers."""
+import calendar
+import itertools
 import os
 import subprocess
 import sys
@@ -14,7 +18,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib  # noqa: E402
 
 ROTATIONS = int(os.environ.get("VD_ROTATIONS", "100"))
+STATEMENT_ROTATIONS = int(os.environ.get("VD_STATEMENT_ROTATIONS", "100" if os.environ.get("VD_LONG") == "1" else "20"))
 PUBLISH_BEFORE, LIFE, MAX_AGE, LEEWAY = 6, 10, 1, 1
+# A key of statements stays published for 120 s behind its last one, and there is room for 32.
+EVERY, POLL, STATEMENT_LIFE = 5, 15, 120
 ISS = "https://issuer.test"
 ALLOW = "package policy\nimport rego.v1\ndefault allow := false\nallow if data.plugin == \"resource\"\n"
 
@@ -25,9 +32,18 @@ who, admin = lib.make_admin_identity(folder)
 issuer = run.server("issuer", os.path.join(folder, "issuer"), BIN, admin + (
     '[passport]\nissuer = "%s"\nkey_file = "%s/passport.key"\nlifetime = %d\npublish_before = %d\njwks_max_age = %d\n'
     "[limits]\nleeway = %d\n[tee.sample]\nenabled = true\n" % (ISS, folder, LIFE, PUBLISH_BEFORE, MAX_AGE, LEEWAY)))
-broker = run.server("broker", os.path.join(folder, "broker"), BIN, admin + (
-    '[[trusted_issuer]]\nname = "main"\nissuer = "%s"\njwks_url = "%s/.well-known/jwks.json"\nalgs = ["ES256"]\n'
-    'tees = ["sample"]\nrepositories = ["*"]\naccept_simulated = true\n' % (ISS, issuer.guest)))
+
+
+def make_broker(name):
+    b = run.server("broker", os.path.join(folder, name), BIN, admin + (
+        '[[trusted_issuer]]\nname = "main"\nissuer = "%s"\njwks_url = "%s/.well-known/jwks.json"\n'
+        'revocation_url = "%s/.well-known/vidimus-revocation"\nrequire_revocation = true\nalgs = ["ES256"]\n'
+        'tees = ["sample"]\nrepositories = ["*"]\naccept_simulated = true\n' % (ISS, issuer.guest, issuer.guest)))
+    run.equal("release policy", lib.http_call("POST", b.guest + "/kbs/v0/resource-policy",
+                                              {"policy": lib.b64u(ALLOW.encode())}, who.bearer()).status, 200)
+    run.equal("secret", lib.http_call("POST", b.guest + "/kbs/v0/resource/default/key/1", b"a secret",
+                                      dict(who.bearer(), **{"Content-Type": "application/octet-stream"})).status, 200)
+    return b
 
 
 def api(server, method, path, body=None):
@@ -38,21 +54,29 @@ def jwks(**headers):
     return lib.http_call("GET", issuer.guest + "/.well-known/jwks.json", headers=headers)
 
 
-def states():
-    return {k["kid"]: k["state"] for k in api(issuer, "GET", "/keys").json()["items"]}
+def states(ring="keys"):
+    return {k["kid"]: k["state"] for k in api(issuer, "GET", "/" + ring).json()["items"]}
 
 
-run.equal("release policy", lib.http_call("POST", broker.guest + "/kbs/v0/resource-policy",
-                                          {"policy": lib.b64u(ALLOW.encode())}, who.bearer()).status, 200)
-run.equal("secret", lib.http_call("POST", broker.guest + "/kbs/v0/resource/default/key/1", b"a secret",
-                                  dict(who.bearer(), **{"Content-Type": "application/octet-stream"})).status, 200)
+def passport_keys():
+    return [k["kid"] for k in jwks().json()["keys"] if "vidimus_use" not in k]
+
+
+def seconds(text):
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def followed(b):
+    """What a broker has of the issuer's statements, or None."""
+    return api(b, "GET", "/trusted-issuers/main").json()["revocation"]
 
 
 class Guest(threading.Thread):
-    """Attests, fetches with the fresh passport and with an older one that is still alive."""
+    """Attests, fetches with the fresh passport and with an older one that is still alive, from each broker in turn."""
 
-    def __init__(self):
+    def __init__(self, brokers):
         super().__init__(daemon=True)
+        self.brokers = itertools.cycle(brokers)
         self.requests, self.failures, self.kids, self.stop = 0, [], set(), False
 
     def one(self, what, answer):
@@ -75,9 +99,9 @@ class Guest(threading.Thread):
                     continue
                 token = answer.json()["token"]
                 self.kids.add(lib.token_parts(token)[0]["kid"])
-                self.one("get", lib.get_resource(broker.guest, "default/key/1", token))
+                self.one("get", lib.get_resource(next(self.brokers).guest, "default/key/1", token))
                 if old and time.time() < old_until:
-                    self.one("get with an older passport", lib.get_resource(broker.guest, "default/key/1", old))
+                    self.one("get with an older passport", lib.get_resource(next(self.brokers).guest, "default/key/1", old))
                 else:
                     old, old_until = token, time.time() + LIFE - 2
             except OSError as problem:
@@ -95,26 +119,55 @@ run.equal("200 for who has another", jwks(**{"If-None-Match": '"1-x"'}).status, 
 uses = [k.get("vidimus_use") for k in first.json()["keys"]]
 run.equal("one key of passports, one of statements", sorted(uses, key=str), [None, "revocation"])
 
+# ---- brokers that ask in turn, so that one of them asks under each key of statements ----
+brokers, began = [], time.time()
+for i in range(POLL // EVERY):
+    time.sleep(max(0, began + i * EVERY - time.time()))
+    brokers.append(make_broker("broker-%d" % i))
+broker = brokers[0]
+for b in brokers:
+    end = time.time() + POLL
+    while not followed(b) and time.time() < end:
+        time.sleep(0.1)
+    run.check("a broker has the statement", followed(b))
+
 # ---- rotations under load ----
-guests = [Guest() for _ in range(2)]
+logged = {b: os.path.getsize(b.log_path) for b in brokers}  # at a start a statement may come before its key
+guests = [Guest(brokers) for _ in range(2)]
 for g in guests:
     g.start()
-start, made, seqs = time.time(), 0, [first.json()["vidimus_seq"]]
-for i in range(ROTATIONS):
-    a = api(issuer, "POST", "/keys/rotate")
-    made += a.status == 201
-    if a.status != 201:
-        run.check("rotation %d" % i, False, a)
-    elif i == 0:
-        run.equal("a new key waits", a.json()["state"], "next")
-        run.check("and is published", a.json()["kid"] in [k["kid"] for k in jwks().json()["keys"]])
+seqs, taken, revoked = [first.json()["vidimus_seq"]], {b: set() for b in brokers}, 0
+made, statements = [], []
+for i in itertools.count():
+    begun = time.time()
+    if i < ROTATIONS:
+        a = api(issuer, "POST", "/keys/rotate")
+        made += [a.json()["kid"]] if run.equal("rotation %d" % i, a.status, 201) else []
+        if i == 0:
+            run.equal("a new key waits", a.json()["state"], "next")
+            run.check("and is published", made[0] in passport_keys())
+    if i % EVERY == 0 and i // EVERY < STATEMENT_ROTATIONS:
+        a = api(issuer, "POST", "/revocation-keys/rotate")
+        if run.equal("rotation %d of the key of statements" % (i // EVERY), a.status, 201):
+            statements.append(a.json()["kid"])
+    if i % (4 * EVERY) == 0 and i // EVERY < STATEMENT_ROTATIONS:
+        a = api(issuer, "POST", "/revocations", {"type": "hw-id", "value": "%064x" % i})
+        revoked += run.equal("a platform is revoked", a.status, 201)
     seqs.append(jwks().json()["vidimus_seq"])
-    time.sleep(max(0, start + (i + 1) * 1.0 - time.time()))
-last = a.json()["kid"]
+    for b in brokers:
+        taken[b].add(seconds(followed(b)["expires_at"]) - STATEMENT_LIFE)
+    if i >= max(ROTATIONS, EVERY * STATEMENT_ROTATIONS) - 1:
+        break
+    time.sleep(max(0, begun + 1 - time.time()))
+last, last_of_statements = made[-1], statements[-1]
 end = time.time() + PUBLISH_BEFORE + 30
-while states().get(last) != "active" and time.time() < end:
+while (states().get(last), states("revocation-keys").get(last_of_statements)) != ("active", "active") and time.time() < end:
     time.sleep(0.5)
-time.sleep(2)
+since, end = int(time.time()), time.time() + POLL + 15
+while time.time() < end and not all(max(taken[b]) >= since for b in brokers):
+    for b in brokers:
+        taken[b].add(seconds(followed(b)["expires_at"]) - STATEMENT_LIFE)
+    time.sleep(0.5)
 for g in guests:
     g.stop = True
 for g in guests:
@@ -122,22 +175,47 @@ for g in guests:
 requests = sum(g.requests for g in guests)
 failures = [f for g in guests for f in g.failures]
 kids = set().union(*(g.kids for g in guests))
-run.equal("rotations", made, ROTATIONS)
+run.equal("rotations", (len(made), len(statements)), (ROTATIONS, STATEMENT_ROTATIONS))
 run.check("no request failed", not failures, "%d of %d: %s" % (len(failures), requests, failures[:3]))
 run.check("requests went on all the time", requests > ROTATIONS, requests)
 run.check("most keys signed", len(kids) > ROTATIONS // 2, len(kids))
 run.check("numbers of the set only grow", seqs == sorted(seqs) and seqs[-1] > seqs[0])
 run.equal("the last key is the active one", states()[last], "active")
-print("rotations under load: %d rotations, %d requests, %d failed, %d keys signed" % (made, requests, len(failures), len(kids)))
+
+# ---- every broker went along with the key of statements ----
+ring = sorted((seconds(k["active_at"]), k["kid"]) for k in api(issuer, "GET", "/revocation-keys").json()["items"])
+
+
+def signer(when):
+    return [kid for at, kid in ring if at <= when][-1]
+
+
+by = {b: {signer(when) for when in taken[b]} for b in brokers}
+followed_kids = set().union(*by.values())
+run.check("most keys signed a statement that a broker took", len(followed_kids) > STATEMENT_ROTATIONS // 2, len(followed_kids))
+for b in brokers:
+    run.check("each broker took statements of new keys", len(by[b]) > STATEMENT_ROTATIONS // (2 * len(brokers)), len(by[b]))
+    run.check("the last one too", last_of_statements in by[b], by[b])
+    run.equal("and what they say", followed(b)["hw_id"], revoked)
+    gaps = [late - early for early, late in zip(sorted(taken[b]), sorted(taken[b])[1:])]
+    run.check("it never went without one", max(gaps) < STATEMENT_LIFE, gaps)
+    with open(b.log_path, errors="replace") as f:
+        f.seek(logged[b])
+        log = f.read()
+    run.check("it refused none", "revocation statement of main" not in log, log[-800:])
+print("rotations under load: %d of the passport key, %d of the key of statements, %d requests, %d failed; %d keys signed "
+      "passports, %d statements that were taken by %d brokers, %d in all"
+      % (len(made), len(statements), requests, len(failures), len(kids), len(followed_kids), len(brokers),
+         sum(len(taken[b]) for b in brokers)))
 
 # ---- behind their passports, old keys go ----
 end = time.time() + LIFE + LEEWAY + MAX_AGE + 15
-while len(jwks().json()["keys"]) > 2 and time.time() < end:
+while len(passport_keys()) > 1 and time.time() < end:
     time.sleep(0.5)
-run.equal("retired keys are out of the set", [k["kid"] for k in jwks().json()["keys"] if "vidimus_use" not in k], [last])
-before = jwks()
+run.equal("retired keys are out of the set", passport_keys(), [last])
+before = jwks().json()["vidimus_seq"]
 issuer.restart()
-run.equal("a restart changes nothing", (jwks().json(), jwks().header("etag")), (before.json(), before.header("etag")))
+run.check("the number outlasts a restart", jwks().json()["vidimus_seq"] >= before)
 token, _ = lib.attest_sample(issuer.guest)
 run.equal("the same key signs", lib.token_parts(token)[0]["kid"], last)
 run.equal("and the broker takes it", lib.get_resource(broker.guest, "default/key/1", token).status, 200)
@@ -177,7 +255,8 @@ run.equal("the broker refuses its passports", lib.get_resource(broker.guest, "de
 token, _ = lib.attest_sample(issuer.guest)
 run.check("a fresh key signs", lib.token_parts(token)[0]["kid"] not in (last, now[0]))
 records = [r["detail"].get("what") for r in issuer.audit() if r["event"] == "intent"]
-run.equal("each rotation is on record", records.count("passport-key.rotate"), ROTATIONS)
+run.equal("each rotation is on record", [records.count(kind + ".rotate") for kind in ("passport-key", "revocation-key")],
+          [ROTATIONS, STATEMENT_ROTATIONS])
 run.equal("so is the revocation", records.count("passport-key.revoke"), 1)
 private = open(os.path.join(issuer.folder, "store.sqlite"), "rb").read()
 run.check("no private key lies open in the store", b"PRIVATE KEY" not in private)
@@ -199,7 +278,9 @@ token, _ = lib.attest_sample(issuer.guest)
 lib.token_verify(token, jwks().json())
 run.equal("its key is in the token", [k["origin"] for k in api(issuer, "GET", "/keys").json()["items"]], ["pkcs11"])
 run.equal("rotation in the token", api(issuer, "POST", "/keys/rotate", {"now": True}).status, 201)
+before = jwks()
 issuer.restart()
+run.equal("a restart changes nothing", (jwks().json(), jwks().header("etag")), (before.json(), before.header("etag")))
 other, _ = lib.attest_sample(issuer.guest)
 lib.token_verify(other, jwks().json())
 run.check("another key signs", lib.token_parts(other)[0]["kid"] != lib.token_parts(token)[0]["kid"])

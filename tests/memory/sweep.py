@@ -4,7 +4,8 @@ all that follow, for N from 1 until the request passes untouched. Each time the 
 with its record, the server lives, the next request works, and nothing leaks (the sanitizer's status at the end).
 
 usage: sweep.py SWEPT_BIN_DIR BIN_DIR    (SWEPT: servers with tests/memory/inject.c, BIN_DIR: the other programs)
-VD_LONG=1 tries every point, else some of each flow. VD_FLOW=name,... tries these flows, VD_AT=n one point."""
+VD_LONG=1 tries every point, else some of each flow, and says where it is now and then: VD_FROM=n, or VD_FROM=lasting:n,
+goes on from there. VD_FLOW=name,... tries these flows, VD_AT=n one point."""
 import collections
 import contextlib
 import http.client
@@ -359,17 +360,26 @@ def point(flow, n, lasting, seen):
     return undisturbed(flow, text) or seen["bad"] < 5
 
 
+def begin_at():
+    """(Not the points that fail alone, the first of the others.)"""
+    mode, _, n = os.environ.get("VD_FROM", "1").rpartition(":")
+    return mode == "lasting", int(n)
+
+
 def sweep(flow):
     undisturbed(flow, flow.name)
     seen, tried = collections.Counter(), 0
-    for lasting in (False, True):
+    only_lasting, first = begin_at()
+    for lasting in (True,) if only_lasting else (False, True):
         before = flow.side.memory.count
         undisturbed(flow, flow.name)
         there_are = flow.side.memory.count - before
         step = 1 if LONG else max(1, there_are // flow.points)
-        n = int(os.environ.get("VD_AT", "1"))
+        n, first = int(os.environ.get("VD_AT", first)), 1
         while point(flow, n, lasting, seen):
             tried += 1
+            if LONG and n % 100 == 0:
+                print("%s: at VD_FROM=%s%d of some %d" % (flow.name, "lasting:" if lasting else "", n, there_are), flush=True)
             n += step
             if "VD_AT" in os.environ:
                 break
@@ -377,7 +387,7 @@ def sweep(flow):
                 run.check(flow.name + ": comes to an end", False, "%d points" % tried)
                 break
     answers = ", ".join("%s: %d" % x for x in sorted(seen.items(), key=str))
-    print("%s: %d points tried, answers %s" % (flow.name, tried, answers), flush=True)
+    print("%s: %d points tried, %d allocations when nothing fails, answers %s" % (flow.name, tried, there_are, answers), flush=True)
     return tried
 
 

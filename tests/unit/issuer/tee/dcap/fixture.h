@@ -6,6 +6,7 @@
 
 #include "issuer/tee/dcap/dcap.h"
 #include "shared/codec/b64.h"
+#include "shared/codec/der.h"
 
 #define UNUSED __attribute__((unused))
 #define INTEL "tests/vectors/intel/"
@@ -201,6 +202,50 @@ UNUSED static struct coll coll_2023(void)
     coll_file(&c, DCAP_PCK_CRL, INTEL "go-tdx-guest/pckcrl");
     coll_file(&c, DCAP_ROOT_CRL, INTEL "go-tdx-guest/rootcrl.der");
     return c;
+}
+
+/* A number (r or s) of a DER signature as fixed width. */
+UNUSED static void put_number(vd_rd *r, vd_buf *out)
+{
+    vd_span v = vd_der_value(r, VD_DER_INTEGER);
+    while (v.n > 32)
+        v = vd_span_part(v, 1, v.n);
+    for (size_t i = v.n; i < 32; i++)
+        vd_buf_u8(out, 0);
+    vd_buf_add(out, v);
+}
+
+/* fortanix keeps a document as {raw text, DER signature as numbers, chain}: TCB info or identity
+ * with its chain. */
+UNUSED static void coll_fortanix(struct coll *c, enum dcap_item item, const char *path)
+{
+    bool identity = item == DCAP_IDENTITY;
+    VD_AUTO_BUF file = vd_test_file(path);
+    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
+    assert_ok(vd_json_parse(vd_buf_span(&file), VD_JSON_LIMITS(1 << 20), &j, NULL));
+    VD_AUTO_BUF raw = vd_buf_of(1 << 20);
+    member(j, identity ? "raw_enclave_identity" : "raw_tcb_info", &raw);
+    vd_jv sig = vd_jv_get(vd_json_root(j), "signature");
+    uint8_t der[80];
+    size_t n = vd_jv_count(sig);
+    assert_true(n <= sizeof der);
+    assert_ok(vd_jv_bytes(sig, der, n, NULL));
+    vd_rd r = vd_rd_of(vd_span_of(der, n));
+    vd_rd seq = vd_der_enter(&r, VD_DER_SEQUENCE);
+    VD_AUTO_BUF rs = vd_buf_of(64);
+    put_number(&seq, &rs);
+    put_number(&seq, &rs);
+    VD_AUTO_BUF hex = vd_buf_of(128);
+    vd_hex_encode(vd_buf_span(&rs), &hex);
+    coll_wrap(c, item, identity ? "enclaveIdentity" : "tcbInfo", vd_buf_span(&raw),
+              vd_buf_span(&hex));
+    vd_buf *chain = &c->buf[identity ? DCAP_IDENTITY_CHAIN : DCAP_TCB_INFO_CHAIN];
+    vd_buf_reset(chain);
+    vd_jv_iter it = vd_jv_iter_of(vd_jv_get(vd_json_root(j), "ca_chain"));
+    while (vd_jv_next(&it)) {
+        assert_ok(vd_jv_str(it.value, chain, NULL));
+        vd_buf_str(chain, "\n");
+    }
 }
 
 /* Pinned roots, a cache, no floors. */

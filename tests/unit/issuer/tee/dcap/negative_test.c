@@ -3,7 +3,6 @@
 #include "tests/unit/issuer/tee/dcap/fixture.h"
 
 #include "issuer/tee/dcap/signed.h"
-#include "shared/codec/der.h"
 #include "shared/crypto/x509_facts.h"
 
 #define NOW_QVL "2025-07-01T00:00:00Z"
@@ -438,52 +437,18 @@ static void pieces_that_belong_to_something_else_are_refused(void **state)
     print_message("swapped pieces: %zu cases\n", sizeof rows / sizeof rows[0]);
 }
 
-/* The other signer's document: a number (r or s) as fixed width from DER. */
-static void put_number(vd_rd *r, vd_buf *out)
+static vd_code fortanix_document(const struct kit *k, const char *path, bool identity)
 {
-    vd_span v = vd_der_value(r, VD_DER_INTEGER);
-    while (v.n > 32)
-        v = vd_span_part(v, 1, v.n);
-    for (size_t i = v.n; i < 32; i++)
-        vd_buf_u8(out, 0);
-    vd_buf_add(out, v);
-}
-
-/* fortanix keeps {raw text, DER signature as numbers, chain}. */
-static vd_code fortanix_document(const struct kit *k, const char *path, const char *raw_member,
-                                 const char *wrapped)
-{
-    VD_AUTO_BUF file = vd_test_file(path);
-    VD_AUTO(vd_json_free) struct vd_json *j = NULL;
-    assert_ok(vd_json_parse(vd_buf_span(&file), VD_JSON_LIMITS(1 << 20), &j, NULL));
-    VD_AUTO_BUF raw = vd_buf_of(1 << 20);
-    member(j, raw_member, &raw);
-    vd_jv sig = vd_jv_get(vd_json_root(j), "signature");
-    uint8_t der[80];
-    size_t n = vd_jv_count(sig);
-    assert_true(n <= sizeof der);
-    assert_ok(vd_jv_bytes(sig, der, n, NULL));
-    vd_rd r = vd_rd_of(vd_span_of(der, n));
-    vd_rd seq = vd_der_enter(&r, VD_DER_SEQUENCE);
-    VD_AUTO_BUF rs = vd_buf_of(64);
-    put_number(&seq, &rs);
-    put_number(&seq, &rs);
-    VD_AUTO_BUF hex = vd_buf_of(128);
-    vd_hex_encode(vd_buf_span(&rs), &hex);
-    VD_AUTO_BUF chain = vd_buf_of(1 << 16);
-    vd_jv_iter it = vd_jv_iter_of(vd_jv_get(vd_json_root(j), "ca_chain"));
-    while (vd_jv_next(&it)) {
-        assert_ok(vd_jv_str(it.value, &chain, NULL));
-        vd_buf_str(&chain, "\n");
-    }
     AUTO_COLL c = coll_new();
-    coll_wrap(&c, DCAP_TCB_INFO, wrapped, vd_buf_span(&raw), vd_buf_span(&hex));
+    coll_fortanix(&c, identity ? DCAP_IDENTITY : DCAP_TCB_INFO, path);
+    struct dcap_collateral v = coll_view(&c);
     vd_span inner;
     uint8_t signature[64];
-    assert_ok(
-        dcap_signed_split(vd_buf_span(&c.buf[DCAP_TCB_INFO]), wrapped, &inner, signature, NULL));
+    assert_ok(dcap_signed_split(identity ? v.identity : v.tcb_info,
+                                identity ? "enclaveIdentity" : "tcbInfo", &inner, signature, NULL));
     DCAP_AUTO_SIGNER s = { 0 };
-    vd_rc_ rc = dcap_signer_check(k->roots, vd_buf_span(&chain), &s, NULL);
+    vd_rc_ rc =
+        dcap_signer_check(k->roots, identity ? v.identity_chain : v.tcb_info_chain, &s, NULL);
     return rc.code ? rc.code : dcap_signed_verify(inner, signature, s.key, NULL).code;
 }
 
@@ -493,28 +458,22 @@ static void altered_documents_do_not_verify(void **state)
     AUTO_KIT k = kit_new();
     static const struct {
         const char *path;
-        const char *raw;
-        const char *wrapped;
+        bool identity;
         vd_code want;
     } rows[] = {
-        { "fortanix-pcs/00906ea10000.tcb", "raw_tcb_info", "tcbInfo", VD_E_OK },
-        { "fortanix-pcs/corrupted/00906ea10000.tcb", "raw_tcb_info", "tcbInfo",
-          VD_E_COLLATERAL_SIG },
-        { "fortanix-pcs/qe3_identity.id", "raw_enclave_identity", "enclaveIdentity", VD_E_OK },
-        { "fortanix-pcs/corrupted/qe3_identity.id", "raw_enclave_identity", "enclaveIdentity",
-          VD_E_COLLATERAL_SIG },
-        { "fortanix-pcs/90806f000000-19.tcb", "raw_tcb_info", "tcbInfo", VD_E_OK },
-        { "fortanix-pcs/eval-num-select-best/00606a000000-17.tcb", "raw_tcb_info", "tcbInfo",
-          VD_E_OK },
-        { "fortanix-pcs/eval-num-select-best/00606a000000-18.tcb", "raw_tcb_info", "tcbInfo",
-          VD_E_OK },
-        { "fortanix-pcs/eval-num-select-best/00606a000000-19.tcb", "raw_tcb_info", "tcbInfo",
-          VD_E_OK },
+        { "fortanix-pcs/00906ea10000.tcb", false, VD_E_OK },
+        { "fortanix-pcs/corrupted/00906ea10000.tcb", false, VD_E_COLLATERAL_SIG },
+        { "fortanix-pcs/qe3_identity.id", true, VD_E_OK },
+        { "fortanix-pcs/corrupted/qe3_identity.id", true, VD_E_COLLATERAL_SIG },
+        { "fortanix-pcs/90806f000000-19.tcb", false, VD_E_OK },
+        { "fortanix-pcs/eval-num-select-best/00606a000000-17.tcb", false, VD_E_OK },
+        { "fortanix-pcs/eval-num-select-best/00606a000000-18.tcb", false, VD_E_OK },
+        { "fortanix-pcs/eval-num-select-best/00606a000000-19.tcb", false, VD_E_OK },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char path[256];
         (void)snprintf(path, sizeof path, INTEL "%s", rows[i].path);
-        vd_code got = fortanix_document(&k, path, rows[i].raw, rows[i].wrapped);
+        vd_code got = fortanix_document(&k, path, rows[i].identity);
         if (got != rows[i].want) {
             print_error("%s: %d\n", rows[i].path, got);
             fail();

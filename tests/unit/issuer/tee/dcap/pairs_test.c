@@ -241,6 +241,100 @@ static void pairs_without_crls_are_judged_by_the_tcb_function(void **state)
           DCAP_OUT_OF_DATE, NULL);
 }
 
+/* ---- P5b: one platform type under three evaluation numbers ---- */
+
+#define BEST INTEL "fortanix-pcs/eval-num-select-best/"
+enum { P5B_EDITIONS = 3, P5B_FIRST = 17 };
+
+/* The documents of one evaluation number, without CRLs. */
+static struct coll p5b(int edition)
+{
+    char path[256];
+    struct coll c = coll_new();
+    (void)snprintf(path, sizeof path, BEST "00606a000000-%d.tcb", P5B_FIRST + edition);
+    coll_fortanix(&c, DCAP_TCB_INFO, path);
+    (void)snprintf(path, sizeof path, BEST "qe3_identity-%d.id", P5B_FIRST + edition);
+    coll_fortanix(&c, DCAP_IDENTITY, path);
+    return c;
+}
+
+/* The platform of P5b, whose quote is not among the vectors: its versions are those of the level
+ * with 8, 10 and 11 advisories. */
+static void a_newer_evaluation_names_more_advisories(void **state)
+{
+    (void)state;
+    static const uint8_t svn[DCAP_SVNS] = { 7, 9, 3, 3, 255, 255, 1 };
+    static const size_t advisories[P5B_EDITIONS] = { 8, 10, 11 };
+    AUTO_KIT k = kit_new();
+    for (int i = 0; i < P5B_EDITIONS; i++) {
+        AUTO_COLL c = p5b(i);
+        struct dcap_collateral v = coll_view(&c);
+        VD_AUTO(dcap_tcb_info_unref) struct dcap_tcb_info *info = NULL;
+        VD_AUTO(dcap_identity_unref) struct dcap_identity *id = NULL;
+        assert_ok(dcap_tcb_info_check(k.roots, v.tcb_info, v.tcb_info_chain, &info, NULL, NULL));
+        assert_ok(dcap_identity_check(k.roots, v.identity, v.identity_chain, &id, NULL, NULL));
+        const struct dcap_tcb_in in = {
+            .info = info, .identity = id, .svn = svn, .pce_svn = 13, .qe_svn = 10
+        };
+        struct dcap_tcb tcb;
+        assert_ok(dcap_tcb_evaluate(&in, &tcb, NULL));
+        assert_int_equal(tcb.status, DCAP_OUT_OF_DATE);
+        assert_int_equal(tcb.launch.platform.date, at("2022-08-10T00:00:00Z"));
+        assert_int_equal(tcb.launch.platform.adv.n, advisories[i]);
+        assert_int_equal(tcb.launch.qe.status, DCAP_UP_TO_DATE);
+        assert_int_equal(tcb.launch.qe.adv.n, 0);
+    }
+}
+
+/* The first of the quotes that this file holds in hex. */
+static vd_buf go_sample(void)
+{
+    VD_AUTO_BUF file = vd_test_file(INTEL "automata-dcap-attestation/go-sample_quotes.hex");
+    size_t line = vd_span_find(vd_buf_span(&file), '\n');
+    vd_span hex = vd_span_part(vd_buf_span(&file), 2, line - 2); /* behind 0x */
+    vd_buf out = vd_buf_of(1 << 16);
+    assert_ok(vd_hex_decode(hex, &out, NULL));
+    return out;
+}
+
+/* Two genuine quotes of that type: refused without CRLs, and with those of the same month judged as
+ * the number of the documents says. */
+static void quotes_of_that_type_follow_the_evaluation_number(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *quote; /* NULL: go_sample */
+        enum dcap_status status[P5B_EDITIONS];
+        size_t advisories[P5B_EDITIONS];
+    } rows[] = {
+        { INTEL "trustee-verifier/occlum_quote.dat",
+          { DCAP_OUT_OF_DATE, DCAP_OUT_OF_DATE, DCAP_OUT_OF_DATE },
+          { 10, 12, 13 } },
+        { NULL, { DCAP_SW_HARDENING, DCAP_OUT_OF_DATE, DCAP_OUT_OF_DATE }, { 1, 5, 6 } },
+    };
+    const int64_t now = at("2025-07-01T00:00:00Z");
+    AUTO_KIT k = kit_new();
+    AUTO_COLL lists = load(QVL_TDX);
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        VD_AUTO_BUF quote = rows[r].quote ? vd_test_file(rows[r].quote) : go_sample();
+        for (int i = 0; i < P5B_EDITIONS; i++) {
+            AUTO_COLL c = p5b(i);
+            struct dcap_collateral v = coll_view(&c);
+            DCAP_AUTO_RESULT res = { 0 };
+            vd_err err;
+            expect("P5b", VD_E_COLLATERAL, &k, vd_buf_span(&quote), &v, now);
+            v.pck_crl = vd_buf_span(&lists.buf[DCAP_PCK_CRL]);
+            v.pck_crl_chain = vd_buf_span(&lists.buf[DCAP_PCK_CRL_CHAIN]);
+            v.root_crl = vd_buf_span(&lists.buf[DCAP_ROOT_CRL]);
+            assert_int_equal(verify(&k, vd_buf_span(&quote), &v, now, &res, &err), VD_E_OK);
+            assert_int_equal(res.tcb.status, rows[r].status[i]);
+            assert_int_equal(res.n_advisories, rows[r].advisories[i]);
+            assert_int_equal(res.eval_num, P5B_FIRST + i);
+            assert_true(res.earliest_expiration < at("2025-07-06T12:31:00Z"));
+        }
+    }
+}
+
 /* P2b: two documents whose windows never overlap. */
 static void documents_of_different_times_are_expired_at_every_clock(void **state)
 {
@@ -360,6 +454,8 @@ int main(void)
         cmocka_unit_test(expired_collateral_passes_marked_within_the_grace),
         cmocka_unit_test(a_missing_piece_is_named),
         cmocka_unit_test(pairs_without_crls_are_judged_by_the_tcb_function),
+        cmocka_unit_test(a_newer_evaluation_names_more_advisories),
+        cmocka_unit_test(quotes_of_that_type_follow_the_evaluation_number),
         cmocka_unit_test(documents_of_different_times_are_expired_at_every_clock),
         cmocka_unit_test(tcb_info_of_version_2_is_refused_as_such),
         cmocka_unit_test(the_identity_of_the_other_quoting_enclave_is_refused),
