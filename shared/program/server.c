@@ -142,7 +142,7 @@ static vd_rc option_value(const char *name, int argc, char **argv, int *at, cons
     size_t n = strlen(name);
     const char *arg = argv[*at];
     *ret = NULL;
-    if (strncmp(arg, name, n) != 0 || (arg[n] != 0 && arg[n] != '='))
+    if (!arg || strncmp(arg, name, n) != 0 || (arg[n] != 0 && arg[n] != '='))
         return VD_OK;
     if (arg[n] == '=') {
         *ret = arg + n + 1;

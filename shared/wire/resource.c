@@ -19,7 +19,8 @@ static bool segment_ok(vd_span s)
 
 static void put(char *to, vd_span s)
 {
-    memcpy(to, s.p, s.n);
+    if (s.n > 0)
+        memcpy(to, s.p, s.n);
     to[s.n] = 0;
 }
 
