@@ -260,7 +260,7 @@ void vd_audit_flush(struct vd_audit *a, struct vd_audit_node *batch);
 /* One attempt with what is not skipped, and a checkpoint when one is due or forced. Returns 0, or
  * an errno that may pass; others end all writing. */
 int vd_audit_attempt(struct vd_audit *a, struct vd_audit_node *batch, bool force);
-/* 0 or an errno; *ret_touched: something was written. */
+/* 0 or an errno; *ret_touched (may be NULL) is set when something was written. */
 int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at, bool *ret_touched);
 /* Off with all that is behind the records. 0 or an errno. */
 int vd_audit_trim(struct vd_audit *a);

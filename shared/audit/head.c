@@ -18,8 +18,7 @@ static int write_file(struct vd_audit *a, const char *name, vd_span line)
     VD_AUTO_FD int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
-    bool touched = false;
-    int cause = vd_audit_write_at(a, fd, line, 0, &touched);
+    int cause = vd_audit_write_at(a, fd, line, 0, NULL);
     if (cause == 0 && a->ops.fdatasync(a->ops.ctx, fd) != 0)
         cause = errno;
     return cause;

@@ -306,7 +306,7 @@ void vd_audit_close(struct vd_audit *a)
     /* Not while an older record has not been accepted: its head file is the proof. */
     if (a->opened && a->signer && !a->behind)
         (void)!vd_audit_checkpoint(a, NULL).code;
-    if (a->opened && !atomic_load(&a->broken) && a->size > a->end)
+    if (a->opened && !atomic_load(&a->broken))
         (void)vd_audit_trim(a);
     if (a->unsynced && !atomic_load(&a->broken))
         (void)a->ops.fdatasync(a->ops.ctx, a->fd);

@@ -67,8 +67,7 @@ static vd_rc write_new(struct vd_audit *a, const char *name, const char *older, 
     c->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (c->fd < 0)
         return failed(name, errno, err);
-    bool touched = false;
-    int cause = vd_audit_write_at(a, c->fd, vd_buf_span(&line), 0, &touched);
+    int cause = vd_audit_write_at(a, c->fd, vd_buf_span(&line), 0, NULL);
     if (cause == 0 && a->ops.fdatasync(a->ops.ctx, c->fd) != 0)
         cause = errno;
     return cause == 0 ? VD_OK : failed(name, cause, err);
@@ -154,8 +153,9 @@ static vd_rc rotate(struct vd_audit *a, vd_err *err)
     int cause = vd_audit_attempt(a, NULL, true);
     if (cause != 0 || atomic_load(&a->broken))
         return failed(a->path, cause ? cause : EIO, err);
-    if (a->size > a->end && vd_audit_trim(a) != 0)
-        return failed(a->path, EIO, err);
+    cause = vd_audit_trim(a);
+    if (cause != 0)
+        return failed(a->path, cause, err);
     if (a->unsynced && a->ops.fdatasync(a->ops.ctx, a->fd) != 0) {
         vd_audit_break(a, "syncing failed", errno);
         return failed(a->path, EIO, err);

@@ -14,9 +14,9 @@ struct reading {
     void *ctx;
     struct vd_audit_scan *scan;
     bool continued; /* the first line need not be a beginning */
-    bool *ended;    /* the last record has been read; `behind` bytes came after it, so far */
-    uint64_t *behind;
-    bool *solid; /* not all of them are blanks */
+    bool ended;     /* the last record has been read; `behind` bytes came after it, so far */
+    uint64_t behind;
+    bool solid; /* not all of them are blanks */
 };
 
 static bool all_of(vd_span s, uint8_t c)
@@ -49,11 +49,11 @@ static bool has_gap(vd_span s, uint64_t offset)
     return n > 0 && (n == s.n || n >= SECTOR - offset % SECTOR);
 }
 
-static void end_records(const struct reading *g, vd_span rest)
+static void end_records(struct reading *g, vd_span rest)
 {
-    *g->ended = true;
-    *g->behind += rest.n;
-    *g->solid = *g->solid || !all_of(rest, VD_AUDIT_BLANK);
+    g->ended = true;
+    g->behind += rest.n;
+    g->solid = g->solid || !all_of(rest, VD_AUDIT_BLANK);
 }
 
 static vd_rc damaged(const struct reading *g, const char *what, vd_err *err)
@@ -101,7 +101,7 @@ static vd_rc take_line(const struct reading *g, vd_span text, bool *ret_end, vd_
 }
 
 /* All whole lines of the buffer; *ret_used is what they took. */
-static vd_rc take_lines(const struct reading *g, vd_span in, size_t *ret_used, vd_err *err)
+static vd_rc take_lines(struct reading *g, vd_span in, size_t *ret_used, vd_err *err)
 {
     size_t at = 0;
     for (;;) {
@@ -125,7 +125,7 @@ static vd_rc take_lines(const struct reading *g, vd_span in, size_t *ret_used, v
 
 /* What is left without a newline: cut off in the writing, unless a whole record stands in it, which
  * means that its newline was changed. */
-static vd_rc take_tail(const struct reading *g, vd_span tail, vd_err *err)
+static vd_rc take_tail(struct reading *g, vd_span tail, vd_err *err)
 {
     struct vd_audit_line line;
     size_t n = tail.n;
@@ -158,10 +158,9 @@ vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start,
                     void *ctx, struct vd_audit_scan *ret, vd_err *err)
 {
     struct vd_audit_scan scan = start ? *start : (struct vd_audit_scan){ 0 };
-    bool ended = false;
-    bool solid = false;
-    uint64_t behind = 0;
-    const struct reading g = { path, each, ctx, &scan, start != NULL, &ended, &behind, &solid };
+    struct reading g = {
+        .path = path, .each = each, .ctx = ctx, .scan = &scan, .continued = start != NULL
+    };
     VD_AUTO_BUF buf = vd_buf_of(CHUNK + VD_AUDIT_LINE + 1);
     uint64_t at = scan.good_end;
     scan.records = 0;
@@ -172,7 +171,7 @@ vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start,
         if (end)
             break;
         at += buf.n - before;
-        if (ended) {
+        if (g.ended) {
             end_records(&g, vd_buf_span(&buf));
             vd_buf_reset(&buf);
             continue;
@@ -189,10 +188,10 @@ vd_rc vd_audit_scan(const char *path, int fd, const struct vd_audit_scan *start,
         memmove(buf.p, buf.p + used, buf.n - used);
         buf.n -= used;
     }
-    if (!ended)
+    if (!g.ended)
         VD_TRY(take_tail(&g, vd_buf_span(&buf), err));
-    scan.torn = solid ? behind : 0;
-    scan.blank = solid ? 0 : behind;
+    scan.torn = g.solid ? g.behind : 0;
+    scan.blank = g.solid ? 0 : g.behind;
     if (scan.records == 0 && !start)
         return vd_fail(err, VD_E_STORE_CORRUPT, "%s: has no beginning; restore it from a backup",
                        path);

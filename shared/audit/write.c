@@ -101,7 +101,6 @@ static vd_rc compose(struct vd_audit *a, struct vd_audit_node *batch, bool force
 int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at, bool *ret_touched)
 {
     size_t done = 0;
-    *ret_touched = false;
     while (done < bytes.n) {
         ssize_t n =
             a->ops.pwrite(a->ops.ctx, fd, bytes.p + done, bytes.n - done, (off_t)(at + done));
@@ -110,7 +109,8 @@ int vd_audit_write_at(struct vd_audit *a, int fd, vd_span bytes, uint64_t at, bo
         if (n <= 0)
             return n < 0 ? errno : ENOSPC;
         done += (size_t)n;
-        *ret_touched = true;
+        if (ret_touched)
+            *ret_touched = true;
     }
     return 0;
 }
