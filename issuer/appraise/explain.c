@@ -9,6 +9,7 @@ enum { LEAVES_MAX = 256, TOKENS_MAX = 12, SHOWN_MAX = 200 };
 /* Words of a name by their hashes. Two words with one hash would only spoil a hint. */
 struct words {
     uint32_t hash[TOKENS_MAX];
+    uint64_t bits; /* one of each hash: nothing in common, no word in common */
     size_t n;
 };
 struct leaf {
@@ -35,13 +36,16 @@ static vd_span path_of(const struct leaves *l, const struct leaf *f)
 
 static struct words words_of(vd_span text)
 {
-    struct words w = { .n = 0 };
+    struct words w;
+    w.bits = 0;
+    w.n = 0;
     uint32_t h = 0;
     for (size_t i = 0; i <= text.n && w.n < TOKENS_MAX; i++) {
         uint8_t c = i < text.n ? text.p[i] : '.';
         if (c != '_' && c != '-' && c != '.' && c != '/') {
             h = ((h ? h : 2166136261u) ^ c) * 16777619u; /* FNV-1a */
         } else if (h) {
+            w.bits |= UINT64_C(1) << (h >> 26);
             w.hash[w.n++] = h;
             h = 0;
         }
@@ -111,6 +115,8 @@ static const struct leaf *best_leaf(const struct leaves *l, const char *tee, vd_
     unsigned score = 0;
     for (size_t i = 0; i < l->n; i++) {
         const struct leaf *f = &l->item[i];
+        if ((want.bits & f->words.bits) == 0)
+            continue;
         /* the first word of a path is the TEE's own name */
         unsigned common = common_words(&want, skip, &f->words, 1);
         if (common > score || (best && common == score && f->words.n < best->words.n)) {

@@ -77,20 +77,22 @@ static void warm_up(void)
     vdr_rego_free(rego);
 }
 
-static void be_worker(int fd, pid_t nursery, const struct vd_worker_order *order)
+static void be_worker(int fd, int mail_fd, pid_t nursery, const struct vd_worker_order *order)
 {
+    struct vd_mail *mail = vd_mail_map(mail_fd);
     /* the nursery may have died before the request was in force */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != nursery || dup2(fd, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != nursery || dup2(fd, 0) < 0 ||
+        !mail)
         _exit(1);
     (void)prctl(PR_SET_NAME, "vd-policy", 0, 0, 0);
-    vd_worker_run(order);
+    vd_worker_run(order, mail);
 }
 
-static void send_birth(const struct vd_worker_birth *birth, const int fds[2])
+static void send_birth(const struct vd_worker_birth *birth, const int fds[VD_BIRTH_FDS])
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        char bytes[CMSG_SPACE(VD_BIRTH_FDS * sizeof(int))];
     } control = { .bytes = { 0 } };
     struct vd_worker_birth copy = *birth;
     struct iovec part = { &copy, sizeof copy };
@@ -101,39 +103,49 @@ static void send_birth(const struct vd_worker_birth *birth, const int fds[2])
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(2 * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
+        c->cmsg_len = CMSG_LEN(VD_BIRTH_FDS * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, VD_BIRTH_FDS * sizeof(int));
     }
     if (sendmsg(CONTROL, &m, MSG_NOSIGNAL) < 0)
         _exit(1);
 }
 
+/* 0 or an errno. */
+static int fork_worker(const struct vd_worker_order *order, int other_end, int fds[VD_BIRTH_FDS],
+                       int32_t *ret_pid)
+{
+    pid_t self = getpid();
+    if ((fds[VD_BIRTH_MAIL] = vd_mail_create()) < 0)
+        return errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        be_worker(other_end, fds[VD_BIRTH_MAIL], self, order);
+    if (pid < 0)
+        return errno;
+    *ret_pid = pid;
+    if ((fds[VD_BIRTH_PIDFD] = (int)syscall(SYS_pidfd_open, pid, 0U)) >= 0)
+        return 0;
+    int cause = errno;
+    (void)kill(pid, SIGKILL);
+    return cause;
+}
+
 static void give_birth(const struct vd_worker_order *order)
 {
     struct vd_worker_birth birth = { 0 };
-    int pair[2] = { -1, -1 };
-    int pidfd = -1;
-    pid_t self = getpid();
+    int fds[VD_BIRTH_FDS] = { -1, -1, -1 };
+    int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         birth.error = errno;
     } else {
-        pid_t pid = fork();
-        if (pid == 0)
-            be_worker(pair[1], self, order);
-        birth.pid = pid;
-        birth.error = pid < 0 ? errno : 0;
-        if (pid > 0 && (pidfd = (int)syscall(SYS_pidfd_open, pid, 0U)) < 0) {
-            birth.error = errno;
-            (void)kill(pid, SIGKILL);
-        }
+        fds[VD_BIRTH_SOCKET] = pair[0];
+        birth.error = fork_worker(order, pair[1], fds, &birth.pid);
+        (void)close(pair[1]);
     }
-    const int fds[2] = { pair[0], pidfd };
     send_birth(&birth, fds);
-    for (int i = 0; i < 2; i++)
-        if (pair[i] >= 0)
-            (void)close(pair[i]);
-    if (pidfd >= 0)
-        (void)close(pidfd);
+    for (int i = 0; i < VD_BIRTH_FDS; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
 }
 
 void vd_nursery_run(int control)

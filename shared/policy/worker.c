@@ -37,12 +37,14 @@ struct span_at {
 };
 
 struct worker {
+    struct vd_mail *mail;
+    uint32_t asked; /* frames that the server has posted */
     struct kept kept[KEPT_MAX];
     size_t n_kept;
     uint64_t uses;
     long rss_at_birth;
     uint64_t answers;
-    vd_buf in;  /* the request, as read */
+    vd_buf in;  /* a request from the socket */
     vd_buf out; /* the answer */
     /* reference values of this evaluation */
     vd_buf values;
@@ -69,7 +71,8 @@ static void send_answer(struct worker *w, const struct vd_answer *a)
     vd_answer_write(a, &w->out);
     if (w->out.bad)
         _exit(1);
-    for (size_t at = 0; at < w->out.n;) {
+    bool posted = vd_slot_post(&w->mail->tell, vd_buf_span(&w->out));
+    for (size_t at = 0; !posted && at < w->out.n;) {
         ssize_t n = write(0, w->out.p + at, w->out.n - at);
         if (n < 0 && errno == EINTR)
             continue;
@@ -96,7 +99,8 @@ static void read_until(struct worker *w, size_t n)
     }
 }
 
-static void next_request(struct worker *w, struct vd_ask *ret)
+/* A long one, from the socket. */
+static vd_span read_request(struct worker *w)
 {
     if (w->in.cap > BUFFER_KEPT)
         vd_buf_done(&w->in);
@@ -107,8 +111,22 @@ static void next_request(struct worker *w, struct vd_ask *ret)
     if (n > VD_FRAME_REQUEST_MAX)
         _exit(1);
     read_until(w, VD_FRAME_HEAD + n);
-    vd_span body = vd_span_part(vd_buf_span(&w->in), VD_FRAME_HEAD, SIZE_MAX);
-    if (body.n != n || !vd_ask_parse(body, ret))
+    return vd_buf_span(&w->in);
+}
+
+/* What the mailbox holds is the server's, which leaves it alone until it is answered. */
+static void next_request(struct worker *w, struct vd_ask *ret)
+{
+    struct vd_slot *slot = &w->mail->ask;
+    while (!vd_slot_wait(slot, w->asked + 1, -1))
+        ;
+    w->asked++;
+    size_t posted = atomic_load(&slot->n);
+    vd_span frame = posted ? vd_span_of(slot->bytes, posted) : read_request(w);
+    vd_rd r = vd_rd_of(frame);
+    size_t n = vd_rd_u32le(&r);
+    vd_span body = vd_span_part(frame, VD_FRAME_HEAD, SIZE_MAX);
+    if (posted > sizeof slot->bytes || body.n != n || !vd_ask_parse(body, ret))
         _exit(1);
 }
 
@@ -335,12 +353,13 @@ static void forget_given(struct worker *w)
     vd_buf_reset(&w->values);
 }
 
-void vd_worker_run(const struct vd_worker_order *order)
+void vd_worker_run(const struct vd_worker_order *order, struct vd_mail *mail)
 {
     const char *step = "";
     struct worker *w = calloc(1, sizeof *w);
     if (!w)
         _exit(1);
+    w->mail = mail;
     w->in = w->out = w->values = vd_buf_of(VD_FRAME_REQUEST_MAX + VD_FRAME_HEAD + READ_AHEAD);
     struct vd_answer ready = { .op = VD_ANSWER_READY };
     if (!vd_sandbox_enter(order->memory + OWN_MEMORY, &step)) {

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "shared/policy/mailbox.h"
+
 /* What a worker gets from the one who asks for it. */
 struct vd_worker_order {
     uint64_t memory; /* bytes for policies and one evaluation */
@@ -13,14 +15,16 @@ enum {
     /* Behind the engine's own time, by its clock: most overruns end by a word, not by force. */
     VD_WORKER_GRACE_MS = 50,
 };
-/* The nursery's answer; on 0 the worker's socket and its pidfd come along. */
+/* The nursery's answer; on 0 these descriptors of the worker come along. */
 struct vd_worker_birth {
     int32_t error; /* errno */
     int32_t pid;
 };
+enum { VD_BIRTH_SOCKET, VD_BIRTH_PIDFD, VD_BIRTH_MAIL, VD_BIRTH_FDS };
 
 /* Serves orders on the socket until its other end is closed; never returns. */
 void vd_nursery_run(int control) __attribute__((noreturn));
-/* Closes the sandbox around the calling process, then answers requests on descriptor 0 until its
- * other end is closed; never returns. */
-void vd_worker_run(const struct vd_worker_order *order) __attribute__((noreturn));
+/* Closes the sandbox around the calling process, then answers requests from the mailbox, long ones
+ * on descriptor 0; never returns. */
+void vd_worker_run(const struct vd_worker_order *order, struct vd_mail *mail)
+    __attribute__((noreturn));

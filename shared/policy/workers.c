@@ -153,7 +153,7 @@ static vd_rc receive_birth(struct vd_policy_workers *w, struct vd_worker *k, vd_
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        char bytes[CMSG_SPACE(VD_BIRTH_FDS * sizeof(int))];
     } control;
     struct vd_worker_birth birth = { 0 };
     struct iovec part = { &birth, sizeof birth };
@@ -167,16 +167,21 @@ static vd_rc receive_birth(struct vd_policy_workers *w, struct vd_worker *k, vd_
                        "the process of the policy workers has ended; restart the server");
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     if (birth.error != 0 || !c || c->cmsg_type != SCM_RIGHTS ||
-        c->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+        c->cmsg_len != CMSG_LEN(VD_BIRTH_FDS * sizeof(int)))
         return vd_fail(err, VD_E_UNAVAILABLE, "no policy worker can be started: %s",
                        strerror(birth.error));
-    int fds[2];
+    int fds[VD_BIRTH_FDS];
     memcpy(fds, CMSG_DATA(c), sizeof fds);
-    k->fd = fds[0];
-    k->patience = 0;
-    k->pidfd = fds[1];
+    k->fd = fds[VD_BIRTH_SOCKET];
+    k->pidfd = fds[VD_BIRTH_PIDFD];
     k->pid = birth.pid;
-    return VD_OK;
+    k->told = 0;
+    k->mail = vd_mail_map(fds[VD_BIRTH_MAIL]);
+    (void)close(fds[VD_BIRTH_MAIL]);
+    if (k->mail)
+        return VD_OK;
+    vd_worker_end(w, k, true);
+    return vd_fail(err, VD_E_NOMEM, "memory shared with a policy worker");
 }
 
 /* Its first frame says that the sandbox is closed. */
@@ -328,6 +333,8 @@ void vd_worker_end(struct vd_policy_workers *w, struct vd_worker *k, bool kill_i
         (void)syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0U);
     (void)close(k->fd);
     (void)close(k->pidfd);
+    vd_mail_unmap(k->mail);
+    k->mail = NULL;
     k->fd = -1;
     k->pidfd = -1;
     atomic_fetch_add_explicit(&w->ended, 1, memory_order_relaxed);
@@ -351,6 +358,8 @@ enum sent { SENT, GONE, SLOW };
 
 static enum sent send_frame(const struct vd_worker *k, vd_span frame, int64_t deadline)
 {
+    if (frame.n == 0 || vd_slot_post(&k->mail->ask, frame))
+        return SENT;
     for (size_t at = 0; at < frame.n;) {
         ssize_t n = send(k->fd, frame.p + at, frame.n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0)
@@ -364,17 +373,34 @@ static enum sent send_frame(const struct vd_worker *k, vd_span frame, int64_t de
     return SENT;
 }
 
-/* The socket itself waits, at most as long as a call may take; it is told only when that changes,
- * which saves two system calls of each evaluation. */
-static bool set_patience(struct vd_worker *k, int64_t left)
+/* A worker that dies rings no bell, so its socket is looked at now and then. What is there already
+ * counts, however late it is looked at. */
+static enum sent await_post(struct vd_worker *k, int64_t deadline)
 {
-    enum { STEP = 10000000 };
-    int64_t wanted = (left / STEP + 1) * STEP;
-    if (wanted == k->patience)
-        return true;
-    const struct timeval t = { wanted / 1000000000, wanted % 1000000000 / 1000 };
-    k->patience = setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 ? wanted : 0;
-    return k->patience == wanted;
+    enum { LOOK = 10 * MS };
+    for (;;) {
+        int64_t left = deadline - vd_monotonic_ns();
+        if (vd_slot_wait(&k->mail->tell, k->told + 1, left < 0 ? 0 : left < LOOK ? left : LOOK)) {
+            k->told++;
+            return SENT;
+        }
+        struct pollfd p = { .fd = k->fd };
+        bool gone = poll(&p, 1, 0) != 0;
+        if (gone && vd_slot_wait(&k->mail->tell, k->told + 1, 0))
+            continue; /* said something before it went */
+        if (gone || left <= 0)
+            return gone ? GONE : SLOW;
+    }
+}
+
+/* Copies what is in the mailbox, once; the rest, or all of it, comes over the socket. */
+static bool take_post(struct vd_worker *k)
+{
+    size_t n = atomic_load(&k->mail->tell.n);
+    if (n > sizeof k->mail->tell.bytes)
+        return false;
+    vd_buf_add(&k->in, vd_span_of(k->mail->tell.bytes, n));
+    return !k->in.bad;
 }
 
 /* Reads until the buffer has n bytes. */
@@ -385,15 +411,11 @@ static enum sent read_until(struct vd_worker *k, size_t n, int64_t deadline)
         uint8_t *at = vd_buf_reserve(&k->in, more);
         if (!at)
             return GONE;
-        int64_t left = deadline - vd_monotonic_ns();
-        bool late = left <= 0; /* what is there already counts, however late it is looked at */
-        if (!late && !set_patience(k, left))
-            return GONE;
-        ssize_t got = recv(k->fd, at, more, late ? MSG_DONTWAIT : 0);
+        if (!wait_for(k->fd, POLLIN, deadline))
+            return SLOW;
+        ssize_t got = recv(k->fd, at, more, MSG_DONTWAIT);
         if (got > 0)
             k->in.n += (size_t)got;
-        else if (got < 0 && errno == EAGAIN && late)
-            return SLOW;
         else if (got == 0 || (errno != EAGAIN && errno != EINTR))
             return GONE;
     }
@@ -419,11 +441,17 @@ vd_rc vd_worker_call(struct vd_policy_workers *w, struct vd_worker *k, vd_span f
     max += VD_FRAME_SLACK;
     k->in.max = max + VD_FRAME_HEAD + READ_AHEAD;
     vd_buf_reset(&k->in);
-    how = read_until(k, VD_FRAME_HEAD, deadline);
+    how = await_post(k, deadline);
     if (how != SENT)
         return broken(w, k, how, err);
-    vd_rd r = vd_rd_of(vd_buf_span(&k->in));
-    size_t n = vd_rd_u32le(&r);
+    size_t n = SIZE_MAX;
+    if (take_post(k)) {
+        how = read_until(k, VD_FRAME_HEAD, deadline);
+        if (how != SENT)
+            return broken(w, k, how, err);
+        vd_rd r = vd_rd_of(vd_buf_span(&k->in));
+        n = vd_rd_u32le(&r);
+    }
     if (n <= max) {
         how = read_until(k, VD_FRAME_HEAD + n, deadline);
         if (how != SENT)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shared/policy/frame.h"
+#include "shared/policy/mailbox.h"
 #include "shared/policy/workers.h"
 
 enum vd_lane {
@@ -19,9 +20,10 @@ struct vd_worker {
     bool busy;
     enum vd_lane lane;
     uint64_t given_back; /* the one used last is warmest */
-    int64_t patience;    /* nanoseconds that its socket waits for an answer; 0: not told */
-    vd_buf in;           /* a frame, as read */
-    vd_buf out;          /* for the caller to build frames in */
+    struct vd_mail *mail;
+    uint32_t told; /* frames that it has posted */
+    vd_buf in;     /* a frame, as read */
+    vd_buf out;    /* for the caller to build frames in */
 };
 
 int64_t vd_monotonic_ns(void);

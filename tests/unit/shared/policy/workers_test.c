@@ -3,10 +3,12 @@
 #include "tests/support/support.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -333,40 +335,152 @@ static const struct {
     { "the greatest length", "\xff\xff\xff\xff\xff", 5, true, VD_E_POLICY_EVAL },
 };
 
+enum way { BY_MAIL, BY_SOCKET, WAYS };
+
+static void say(struct vd_mail *mail, int fd, enum way way, vd_span text)
+{
+    if (way == BY_MAIL && text.n > 0) {
+        (void)vd_slot_post(&mail->tell, text);
+    } else if (way == BY_SOCKET) {
+        if (write(fd, text.p, text.n) != (ssize_t)text.n)
+            _exit(1);
+        (void)vd_slot_post(&mail->tell, VD_SPAN_NONE);
+    }
+}
+
+/* A worker that is only its end of socket and mailbox. */
+static void make_worker(struct vd_worker *k, int *ret_other)
+{
+    int pair[2];
+    int fd = vd_mail_create();
+    assert_true(fd >= 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    *k = (struct vd_worker){ .fd = pair[0], .mail = vd_mail_map(fd) };
+    assert_non_null(k->mail);
+    (void)close(fd);
+    *ret_other = pair[1];
+}
+
+static vd_code call(struct vd_worker *k, int pid, vd_err *err)
+{
+    vd_span body;
+    k->pid = pid;
+    k->pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    assert_true(k->pidfd >= 0);
+    return vd_worker_call(test_workers, k, VD_SPAN_NONE, vd_monotonic_ns() + 200000000, 1024, &body,
+                          err)
+        .code;
+}
+
+static void ended(struct vd_worker *k, pid_t pid)
+{
+    int status = 0;
+    assert_int_equal(k->fd, -1);
+    assert_null(k->mail);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    vd_buf_done(&k->in);
+}
+
 static void a_worker_that_breaks_the_protocol_is_ended(void **state)
 {
     (void)state;
     size_t n = sizeof lies / sizeof lies[0];
-    for (size_t i = 0; i < n; i++) {
-        int pair[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    for (size_t i = 0; i < n * WAYS; i++) {
+        struct vd_worker k;
+        int other = -1;
+        vd_err err = { 0 };
+        make_worker(&k, &other);
         pid_t pid = fork();
         if (pid == 0) {
-            (void)close(pair[0]);
-            if (write(pair[1], lies[i].say, lies[i].n) != (ssize_t)lies[i].n)
-                _exit(1);
-            while (lies[i].stays)
+            (void)close(k.fd);
+            say(k.mail, other, i % WAYS, vd_span_of(lies[i / WAYS].say, lies[i / WAYS].n));
+            while (lies[i / WAYS].stays)
                 (void)pause();
             _exit(0);
         }
-        (void)close(pair[1]);
-        struct vd_worker k = { .fd = pair[0],
-                               .pidfd = (int)syscall(SYS_pidfd_open, pid, 0U),
-                               .pid = pid };
-        assert_true(k.pidfd >= 0);
-        vd_span body;
-        vd_err err = { 0 };
-        int64_t deadline = vd_monotonic_ns() + 200000000;
-        vd_code rc =
-            vd_worker_call(test_workers, &k, VD_SPAN_NONE, deadline, 1024, &body, &err).code;
-        if (rc != lies[i].want)
-            fail_msg("%s: %d %s", lies[i].name, rc, err.msg);
-        assert_int_equal(k.fd, -1);
-        int status = 0;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        vd_buf_done(&k.in);
+        (void)close(other);
+        vd_code rc = call(&k, pid, &err);
+        if (rc != lies[i / WAYS].want)
+            fail_msg("%s: %d %s", lies[i / WAYS].name, rc, err.msg);
+        ended(&k, pid);
     }
-    print_message("workers that lie: %zu\n", n);
+    print_message("workers that lie: %zu, by mailbox and by socket\n", n);
+}
+
+/* What only the mailbox makes possible. */
+static const struct {
+    uint32_t posted, n;
+    vd_code want;
+} mails[] = {
+    { 1, VD_MAIL_FRAME + 1, VD_E_POLICY_EVAL }, { 1, UINT32_MAX, VD_E_POLICY_EVAL },
+    { 1, VD_MAIL_FRAME, VD_E_POLICY_EVAL },     { 2, 6, VD_E_POLICY_BUDGET },
+    { UINT32_MAX, 6, VD_E_POLICY_BUDGET },      { 0, 6, VD_E_POLICY_BUDGET },
+};
+
+static void a_mailbox_that_lies_is_believed_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
+        struct vd_worker k;
+        int other = -1;
+        vd_err err = { 0 };
+        make_worker(&k, &other);
+        pid_t pid = fork();
+        if (pid == 0) {
+            memcpy(k.mail->tell.bytes, "\x02\x00\x00\x00\x04\x00", 6);
+            atomic_store(&k.mail->tell.n, mails[i].n);
+            atomic_store(&k.mail->tell.posted, mails[i].posted);
+            for (;;)
+                (void)pause();
+        }
+        assert_int_equal(call(&k, pid, &err), mails[i].want);
+        ended(&k, pid);
+        (void)close(other);
+    }
+}
+
+/* Its size is sealed: a worker cannot cut off what the server is about to touch. */
+static void a_mailbox_keeps_its_size(void **state)
+{
+    (void)state;
+    int fd = vd_mail_create();
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 0), -1);
+    assert_int_equal(ftruncate(fd, 1 << 20), -1);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, sizeof(struct vd_mail));
+    (void)close(fd);
+}
+
+/* Documents and results on both sides of what fits into the mailbox. */
+static void long_frames_go_over_the_socket(void **state)
+{
+    (void)state;
+    static const char rego[] = "package policy\ntrust_claims := {\"is\": input.text}\n";
+    struct vd_policy *p = NULL;
+    assert_ok(vd_policy_compile_in(test_workers, VD_POLICY_ATTESTATION, vd_span_str(rego),
+                                   &test_limits, &p, NULL));
+    size_t tried = 0;
+    for (size_t n = VD_MAIL_FRAME - 400; n <= VD_MAIL_FRAME + 80; n += 16)
+        for (size_t twice = 1; twice <= 2; twice++) {
+            VD_AUTO_BUF input = vd_buf_of(1 << 20), result = vd_buf_of(1 << 20);
+            vd_buf_str(&input, "{\"text\":\"");
+            for (size_t i = 0; i < n * twice; i++)
+                vd_buf_u8(&input, (uint8_t)('a' + i % 26));
+            vd_buf_str(&input, "\"}");
+            const struct vd_policy_query q = { .input = vd_buf_span(&input),
+                                               .limits = &test_limits };
+            enum vd_policy_state got = VD_POLICY_UNDEFINED;
+            assert_ok(vd_policy_eval(p, VD_POLICY_TRUST_CLAIMS, &q, &got, &result, NULL));
+            assert_int_equal(got, VD_POLICY_DEFINED);
+            vd_span is = vd_span_part(vd_buf_span(&result), 6, result.n - 7);
+            assert_true(vd_span_eq(is, vd_span_part(vd_buf_span(&input), 8, input.n - 9)));
+            tried++;
+        }
+    vd_policy_unref(p);
+    print_message("frames around the size of the mailbox: %zu\n", tried);
 }
 
 /* ---- reference values -------------------------------------------------------------------------
@@ -475,6 +589,9 @@ int main(void)
         cmocka_unit_test(a_policy_that_was_stopped_once_works_again),
         cmocka_unit_test(a_worker_killed_within_an_evaluation_is_a_denial_then_replaced),
         cmocka_unit_test(a_worker_that_breaks_the_protocol_is_ended),
+        cmocka_unit_test(a_mailbox_that_lies_is_believed_nothing),
+        cmocka_unit_test(a_mailbox_keeps_its_size),
+        cmocka_unit_test(long_frames_go_over_the_socket),
         cmocka_unit_test(only_names_that_were_asked_for_are_told),
         cmocka_unit_test(without_the_process_they_come_from_everything_is_refused),
     };
