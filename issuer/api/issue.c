@@ -2,6 +2,7 @@
 #include "issuer/api/issue.h"
 
 #include "issuer/api/record.h"
+#include "shared/codec/b64.h"
 
 enum { PROXY_SAFE = 12288 };
 
@@ -128,15 +129,15 @@ static vd_rc check_revoked(const struct iss_work *w, vd_err *err)
     struct iss_revocations *r = w->app->revocations;
     for (size_t i = 0; i < w->appraisals->n; i++) {
         const struct iss_appraisal *a = &w->appraisals->item[i];
-        char hex[65] = "";
-        for (size_t b = 0; b < sizeof a->policy_sha256; b++)
-            (void)snprintf(hex + 2 * b, 3, "%02x", a->policy_sha256[b]);
+        VD_AUTO_BUF hex = vd_buf_of(2 * sizeof a->policy_sha256);
+        vd_hex_encode(vd_span_of(a->policy_sha256, sizeof a->policy_sha256), &hex);
+        VD_TRY(vd_buf_check(&hex, err));
         if (iss_revocations_hit(r, ISS_REVOKE_HW_ID, vd_span_str(a->claims->hw_id)))
             return vd_fail(err, VD_E_REVOKED, "the platform %.64s is revoked (vidimus revoke list)",
                            a->claims->hw_id);
-        if (iss_revocations_hit(r, ISS_REVOKE_POLICY, vd_span_str(hex)))
+        if (iss_revocations_hit(r, ISS_REVOKE_POLICY, vd_buf_span(&hex)))
             return vd_fail(err, VD_E_REVOKED, "the policy %s (%s) is revoked (vidimus revoke list)",
-                           a->policy_id, hex);
+                           a->policy_id, vd_buf_cstr(&hex));
     }
     return VD_OK;
 }

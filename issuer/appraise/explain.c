@@ -34,22 +34,25 @@ static vd_span path_of(const struct leaves *l, const struct leaf *f)
     return vd_span_part(vd_buf_span(&l->paths), f->path, f->path_n);
 }
 
-static struct words words_of(vd_span text)
+static void add_words(struct words *w, vd_span text)
 {
-    struct words w;
-    w.bits = 0;
-    w.n = 0;
     uint32_t h = 0;
-    for (size_t i = 0; i <= text.n && w.n < TOKENS_MAX; i++) {
+    for (size_t i = 0; i <= text.n && w->n < TOKENS_MAX; i++) {
         uint8_t c = i < text.n ? text.p[i] : '.';
         if (c != '_' && c != '-' && c != '.' && c != '/') {
             h = ((h ? h : 2166136261u) ^ c) * 16777619u; /* FNV-1a */
         } else if (h) {
-            w.bits |= UINT64_C(1) << (h >> 26);
-            w.hash[w.n++] = h;
+            w->bits |= UINT64_C(1) << (h >> 26);
+            w->hash[w->n++] = h;
             h = 0;
         }
     }
+}
+
+static struct words words_of(vd_span text)
+{
+    struct words w = { .n = 0 };
+    add_words(&w, text);
     return w;
 }
 
@@ -58,11 +61,13 @@ static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned
 {
     vd_jv_iter stack[3];
     size_t cut[3];
+    struct words words[3];
     VD_AUTO_BUF path = vd_buf_of(1024);
     vd_buf_str(&path, prefix);
     unsigned level = 0;
     stack[0] = vd_jv_iter_of(object);
     cut[0] = path.n;
+    words[0] = words_of(vd_buf_span(&path));
     for (;;) {
         path.n = cut[level];
         if (l->n == LEAVES_MAX || path.bad)
@@ -80,12 +85,14 @@ static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned
             level++;
             stack[level] = vd_jv_iter_of(v);
             cut[level] = path.n;
+            words[level] = words_of(vd_buf_span(&path));
         } else if (!vd_jv_is(v, VD_JSON_OBJECT) && !vd_jv_is(v, VD_JSON_ARRAY)) {
             struct leaf *f = &l->item[l->n++];
             f->value = v;
             f->path = l->paths.n;
             f->path_n = path.n;
-            f->words = words_of(vd_buf_span(&path));
+            f->words = words[level];
+            add_words(&f->words, vd_jv_str_raw(stack[level].name));
             vd_buf_add(&l->paths, vd_buf_span(&path));
         }
     }

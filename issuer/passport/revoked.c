@@ -65,7 +65,8 @@ bool iss_revoked_hit(const struct iss_revoked *v, enum iss_revoke type, vd_span 
     char text[ISS_HW_ID_MAX + 1];
     if (value.n == 0 || value.n >= sizeof text)
         return false;
-    (void)snprintf(text, sizeof text, "%.*s", (int)value.n, (const char *)value.p);
+    memcpy(text, value.p, value.n);
+    text[value.n] = 0;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         int order = strcmp(v->item[type][mid].value, text);

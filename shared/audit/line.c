@@ -37,7 +37,9 @@ vd_rc vd_audit_line_write(uint64_t seq, vd_span time, const char *event, const u
     uint8_t sum[32];
     if (!time_form(time)) /* a clock outside of the years 0000 to 9999 */
         return vd_fail(err, VD_E_AUDIT, "the clock shows no date that can be written");
-    vd_buf_printf(out, "{\"seq\":%llu,\"time\":\"", (unsigned long long)seq);
+    vd_buf_str(out, "{\"seq\":");
+    vd_buf_u64(out, seq);
+    vd_buf_str(out, ",\"time\":\"");
     vd_buf_add(out, time);
     vd_buf_str(out, "\",\"event\":\"");
     vd_buf_str(out, event);

@@ -107,14 +107,26 @@ void vd_buf_be(vd_buf *b, uint64_t v, unsigned width)
         vd_buf_u8(b, (uint8_t)(v >> (8 * (i - 1))));
 }
 
+/* Bytes that are there already, with the one for a NUL. */
+static size_t spare(const vd_buf *b)
+{
+    size_t end = b->cap < b->max ? b->cap : b->max;
+    return b->p && !b->bad && b->n <= end ? end - b->n + 1 : 0;
+}
+
 void vd_buf_printf(vd_buf *b, const char *fmt, ...)
 {
     va_list ap;
+    size_t room = spare(b);
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(room ? (char *)b->p + b->n : NULL, room, fmt, ap);
     va_end(ap);
     if (n < 0) {
         b->bad = true;
+        return;
+    }
+    if ((size_t)n < room) {
+        b->n += (size_t)n;
         return;
     }
     uint8_t *at = vd_buf_reserve(b, (size_t)n);

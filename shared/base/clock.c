@@ -49,11 +49,30 @@ static struct tm tm_of(int64_t unix_s)
     return tm;
 }
 
+static void put_two(vd_buf *out, int v, char behind)
+{
+    vd_buf_u8(out, (uint8_t)('0' + v / 10 % 10));
+    vd_buf_u8(out, (uint8_t)('0' + v % 10));
+    vd_buf_u8(out, (uint8_t)behind);
+}
+
+/* By hand where the year has four digits: claims hold dozens of times. */
 void vd_time_rfc3339(int64_t unix_s, vd_buf *out)
 {
     struct tm tm = tm_of(unix_s);
-    vd_buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    int year = tm.tm_year + 1900;
+    if (year < 0 || year > 9999) {
+        vd_buf_printf(out, "%04d-", year);
+    } else {
+        vd_buf_u8(out, (uint8_t)('0' + year / 1000));
+        vd_buf_u8(out, (uint8_t)('0' + year / 100 % 10));
+        put_two(out, year % 100, '-');
+    }
+    put_two(out, tm.tm_mon + 1, '-');
+    put_two(out, tm.tm_mday, 'T');
+    put_two(out, tm.tm_hour, ':');
+    put_two(out, tm.tm_min, ':');
+    put_two(out, tm.tm_sec, 'Z');
 }
 
 void vd_time_imf(int64_t unix_s, vd_buf *out)

@@ -35,7 +35,8 @@ static const char *tee_word(enum dcap_tee tee)
 
 void dcap_key_tcb(const struct dcap_ask *ask, vd_buf *out)
 {
-    vd_buf_printf(out, "%s/", tee_word(ask->tee));
+    vd_buf_str(out, tee_word(ask->tee));
+    vd_buf_u8(out, '/');
     vd_hex_encode(vd_span_of(ask->fmspc, DCAP_FMSPC), out);
     put_root(ask->root, out);
 }

@@ -11,13 +11,19 @@ enum { NODE_HEAD = 4, GUID_BYTES = 16, MAC_BYTES = 31, MAC_PADDED = 32 };
 
 static void put_guid(vd_buf *out, vd_span guid)
 {
-    vd_rd r = vd_rd_of(guid);
-    uint32_t a = vd_rd_u32le(&r);
-    uint16_t b = vd_rd_u16le(&r);
-    uint16_t c = vd_rd_u16le(&r);
-    vd_buf_printf(out, "%08X-%04X-%04X-", (unsigned)a, b, c);
-    for (size_t i = 0; i < 8; i++)
-        vd_buf_printf(out, i == 2 ? "-%02X" : "%02X", vd_rd_u8(&r));
+    /* the first three fields are little-endian numbers, the rest are bytes; -1: a hyphen */
+    static const int8_t order[] = { 3,  2, 1, 0,  -1, 5,  4,  -1, 7,  6,
+                                    -1, 8, 9, -1, 10, 11, 12, 13, 14, 15 };
+    static const char digit[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < sizeof order; i++) {
+        if (order[i] < 0) {
+            vd_buf_u8(out, '-');
+            continue;
+        }
+        uint8_t v = (size_t)order[i] < guid.n ? guid.p[order[i]] : 0;
+        vd_buf_u8(out, (uint8_t)digit[v >> 4]);
+        vd_buf_u8(out, (uint8_t)digit[v & 15]);
+    }
 }
 
 static bool put_pci(vd_rd *r, vd_buf *out)

@@ -134,12 +134,47 @@ static void the_first_cause_of_a_failure_is_kept(void **state)
     assert_string_equal(err.msg, "snp: first 1");
 }
 
+/* Formatted text that fits into what is there, that needs more, and that is over the maximum. */
+static void formatted_text_ends_where_the_buffer_may(void **state)
+{
+    (void)state;
+    size_t fitted = 0;
+    for (size_t before = 250; before <= 262; before++)
+        for (size_t max = 262; max <= 270; max++) {
+            VD_AUTO_BUF b = vd_buf_of(max);
+            for (size_t i = 0; i < before; i++)
+                vd_buf_u8(&b, 'x');
+            vd_buf_printf(&b, "%s-%u", "abc", 12u);
+            bool fits = before + 6 <= max;
+            assert_int_equal(b.bad, !fits);
+            assert_int_equal(b.over, !fits);
+            assert_int_equal(b.n, before + (fits ? 6 : 0));
+            if (!fits)
+                continue;
+            assert_span_str(vd_span_part(vd_buf_span(&b), before, 6), "abc-12");
+            assert_int_equal(strlen(vd_buf_cstr(&b)), b.n);
+            fitted++;
+        }
+    assert_true(fitted > 0);
+    VD_AUTO_BUF less = vd_buf_of(1024);
+    vd_buf_str(&less, "0123456789");
+    less.max = 12; /* lowered below what is there */
+    vd_buf_printf(&less, "%s", "abc");
+    assert_true(less.bad);
+}
+
 static void time_is_written_and_read_in_both_forms(void **state)
 {
     (void)state;
     VD_AUTO_BUF b = vd_buf_of(64);
     vd_time_rfc3339(1780272000, &b);
     assert_span_str(vd_buf_span(&b), "2026-06-01T00:00:00Z");
+    vd_buf_reset(&b);
+    vd_time_rfc3339(253402300800, &b); /* five digits are no RFC 3339, and are not hidden */
+    assert_span_str(vd_buf_span(&b), "10000-01-01T00:00:00Z");
+    vd_buf_reset(&b);
+    vd_time_rfc3339(-62135596801, &b);
+    assert_span_str(vd_buf_span(&b), "0000-12-31T23:59:59Z");
     vd_buf_reset(&b);
     vd_time_imf(1780272000, &b);
     assert_span_str(vd_buf_span(&b), "Mon, 01 Jun 2026 00:00:00 GMT");
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test(graphic_bytes_are_those_between_blank_and_delete),
         cmocka_unit_test(every_error_row_is_complete_and_unique),
         cmocka_unit_test(the_first_cause_of_a_failure_is_kept),
+        cmocka_unit_test(formatted_text_ends_where_the_buffer_may),
         cmocka_unit_test(time_is_written_and_read_in_both_forms),
         cmocka_unit_test(fixed_clock_says_what_it_is_told),
         cmocka_unit_test(secrets_compare_in_constant_time_and_by_length),
