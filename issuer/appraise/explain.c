@@ -56,43 +56,49 @@ static struct words words_of(vd_span text)
     return w;
 }
 
+/* An object on the way down: where its names are put behind, and the words that are there. */
+struct level {
+    vd_jv_iter at;
+    size_t cut;
+    struct words words;
+};
+
+static struct level level_of(vd_jv object, const vd_buf *path)
+{
+    return (struct level){ vd_jv_iter_of(object), path->n, words_of(vd_buf_span(path)) };
+}
+
 /* Scalars of the object and of objects directly in it, two levels down at most. */
 static void collect(struct leaves *l, const char *prefix, vd_jv object, unsigned depth)
 {
-    vd_jv_iter stack[3];
-    size_t cut[3];
-    struct words words[3];
+    struct level stack[3];
     VD_AUTO_BUF path = vd_buf_of(1024);
     vd_buf_str(&path, prefix);
     unsigned level = 0;
-    stack[0] = vd_jv_iter_of(object);
-    cut[0] = path.n;
-    words[0] = words_of(vd_buf_span(&path));
+    stack[0] = level_of(object, &path);
     for (;;) {
-        path.n = cut[level];
+        struct level *now = &stack[level];
+        path.n = now->cut;
         if (l->n == LEAVES_MAX || path.bad)
             return;
-        if (!vd_jv_next(&stack[level])) {
+        if (!vd_jv_next(&now->at)) {
             if (level == 0)
                 return;
             level--;
             continue;
         }
-        vd_jv v = stack[level].value;
+        vd_jv v = now->at.value;
         vd_buf_u8(&path, '.');
-        vd_buf_add(&path, vd_jv_str_raw(stack[level].name));
+        vd_buf_add(&path, vd_jv_str_raw(now->at.name));
         if (vd_jv_is(v, VD_JSON_OBJECT) && level + 1 < depth && level + 1 < 3) {
-            level++;
-            stack[level] = vd_jv_iter_of(v);
-            cut[level] = path.n;
-            words[level] = words_of(vd_buf_span(&path));
+            stack[++level] = level_of(v, &path);
         } else if (!vd_jv_is(v, VD_JSON_OBJECT) && !vd_jv_is(v, VD_JSON_ARRAY)) {
             struct leaf *f = &l->item[l->n++];
             f->value = v;
             f->path = l->paths.n;
             f->path_n = path.n;
-            f->words = words[level];
-            add_words(&f->words, vd_jv_str_raw(stack[level].name));
+            f->words = now->words;
+            add_words(&f->words, vd_jv_str_raw(now->at.name));
             vd_buf_add(&l->paths, vd_buf_span(&path));
         }
     }

@@ -1,6 +1,7 @@
-/* What servers and policy workers say to one another over their socket: a 32-bit little-endian
- * length, then so many bytes. Workers run other people's policies, so every frame of theirs is
- * read as hostile bytes; the worker reads the server's as strictly, which costs nothing. */
+/* What servers and policy workers say to one another by mailbox or socket: a 32-bit
+ * little-endian length, then so many bytes. Workers run other people's policies, so every frame of
+ * theirs is read as hostile bytes; the worker reads the server's as strictly, which costs nothing.
+ */
 #pragma once
 
 #include "shared/base/buf.h"

@@ -102,8 +102,6 @@ static void read_until(struct worker *w, size_t n)
 /* A long one, from the socket. */
 static vd_span read_request(struct worker *w)
 {
-    if (w->in.cap > BUFFER_KEPT)
-        vd_buf_done(&w->in);
     vd_buf_reset(&w->in);
     read_until(w, VD_FRAME_HEAD);
     vd_rd r = vd_rd_of(vd_buf_span(&w->in));
@@ -118,6 +116,8 @@ static vd_span read_request(struct worker *w)
 static void next_request(struct worker *w, struct vd_ask *ret)
 {
     struct vd_slot *slot = &w->mail->ask;
+    if (w->in.cap > BUFFER_KEPT)
+        vd_buf_done(&w->in);
     while (!vd_slot_wait(slot, w->asked + 1, -1))
         ;
     w->asked++;

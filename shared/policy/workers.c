@@ -1,5 +1,5 @@
 /* The pool: orders workers from the nursery, lends them out, speaks frames with them, and ends
- * those that overrun. A server thread waits in poll for its worker, so a policy that never returns
+ * those that overrun. A server thread waits at its worker's mailbox, so a policy that never returns
  * costs its own request a deadline and nobody else anything. */
 #include "shared/policy/workers.h"
 
@@ -176,6 +176,7 @@ static vd_rc receive_birth(struct vd_policy_workers *w, struct vd_worker *k, vd_
     k->pidfd = fds[VD_BIRTH_PIDFD];
     k->pid = birth.pid;
     k->told = 0;
+    atomic_fetch_add_explicit(&w->started, 1, memory_order_relaxed);
     k->mail = vd_mail_map(fds[VD_BIRTH_MAIL]);
     (void)close(fds[VD_BIRTH_MAIL]);
     if (k->mail)
@@ -218,7 +219,6 @@ static vd_rc start_one(struct vd_policy_workers *w, struct vd_worker *k, vd_err 
         rc = receive_birth(w, k, err);
     (void)pthread_mutex_unlock(&w->birth);
     VD_TRY(rc);
-    atomic_fetch_add_explicit(&w->started, 1, memory_order_relaxed);
     return await_ready(w, k, err);
 }
 
@@ -268,11 +268,11 @@ static struct vd_worker *choose(struct vd_policy_workers *w)
     return best;
 }
 
-/* A worker that is not asked says nothing, unless it has died. */
+/* A worker that is not asked says nothing, by mailbox or socket, unless it has died. */
 static void drop_if_dead(struct vd_policy_workers *w, struct vd_worker *k)
 {
     struct pollfd p = { .fd = k->fd, .events = POLLIN };
-    if (k->fd >= 0 && poll(&p, 1, 0) != 0)
+    if (k->fd >= 0 && (poll(&p, 1, 0) != 0 || !vd_slot_wait(&k->mail->tell, k->told, 0)))
         vd_worker_end(w, k, true);
 }
 
@@ -385,7 +385,7 @@ static enum sent await_post(struct vd_worker *k, int64_t deadline)
             return SENT;
         }
         struct pollfd p = { .fd = k->fd };
-        bool gone = poll(&p, 1, 0) != 0;
+        bool gone = poll(&p, 1, 0) > 0;
         if (gone && vd_slot_wait(&k->mail->tell, k->told + 1, 0))
             continue; /* said something before it went */
         if (gone || left <= 0)

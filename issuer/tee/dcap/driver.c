@@ -144,9 +144,7 @@ static vd_rc find_collateral(const struct iss_evidence *in, enum dcap_tee tee,
     VD_AUTO_BUF name = vd_buf_of(128);
     vd_buf_str(&name, "for FMSPC ");
     vd_hex_encode(vd_span_of(trust->pck.fmspc, DCAP_FMSPC), &name);
-    vd_buf_str(&name, " and the ");
-    vd_buf_str(&name, dcap_ca_name(trust->ca));
-    vd_buf_str(&name, " CA");
+    vd_buf_printf(&name, " and the %s CA", dcap_ca_name(trust->ca));
     VD_TRY(vd_buf_check(&name, err));
     bool ok = rc.code == VD_E_OK;
     iss_check_add(list, "collateral at hand", ok,

@@ -439,6 +439,23 @@ static void a_mailbox_that_lies_is_believed_nothing(void **state)
     }
 }
 
+/* An answer that waits for the next question is not taken for the answer to it. */
+static void a_worker_that_speaks_unasked_is_replaced(void **state)
+{
+    (void)state;
+    struct vd_worker *k = NULL;
+    assert_ok(vd_workers_take(test_workers, VD_LANE_OPEN, &k, NULL));
+    int pid = k->pid;
+    vd_workers_give(test_workers, k);
+    assert_ok(vd_workers_take(test_workers, VD_LANE_OPEN, &k, NULL));
+    assert_int_equal(k->pid, pid); /* a silent one stays */
+    (void)vd_slot_post(&k->mail->tell, VD_LIT("\x02\x00\x00\x00\x04\x00"));
+    vd_workers_give(test_workers, k);
+    assert_ok(vd_workers_take(test_workers, VD_LANE_OPEN, &k, NULL));
+    assert_int_not_equal(k->pid, pid);
+    vd_workers_give(test_workers, k);
+}
+
 /* Its size is sealed: a worker cannot cut off what the server is about to touch. */
 static void a_mailbox_keeps_its_size(void **state)
 {
@@ -590,6 +607,7 @@ int main(void)
         cmocka_unit_test(a_worker_killed_within_an_evaluation_is_a_denial_then_replaced),
         cmocka_unit_test(a_worker_that_breaks_the_protocol_is_ended),
         cmocka_unit_test(a_mailbox_that_lies_is_believed_nothing),
+        cmocka_unit_test(a_worker_that_speaks_unasked_is_replaced),
         cmocka_unit_test(a_mailbox_keeps_its_size),
         cmocka_unit_test(long_frames_go_over_the_socket),
         cmocka_unit_test(only_names_that_were_asked_for_are_told),
